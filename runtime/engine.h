@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Engine: target, caches and planner of one process; hands out loaded kernels. ExecutablePlan: a plan bound to a
+// mask, with its kernels loaded and its work split, ready to execute. The C ABI (lacuna.h) wraps both.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codegen/kernel.h"
+#include "codegen/object_cache.h"
+#include "runtime/bsr_structure.h"
+#include "runtime/parallel.h"
+#include "runtime/planner.h"
+#include "templates/abi.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+
+struct EngineOptions {
+  std::optional<Target> target;        // default: the host
+  std::optional<std::filesystem::path> cache_folder;  // default: user_cache_folder()/v1/objects; "" = no disk cache
+  std::vector<std::filesystem::path> bundle_folders;  // AOT bundles (read only), searched before the cache;
+                                                      // $LACUNA_BUNDLE (':'-separated) is appended
+  std::int32_t threads = 0;            // 0 = OpenMP's default
+};
+
+// Thread-safe. Outlives every ExecutablePlan made from it.
+class Engine {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> create(const EngineOptions& options);
+
+  [[nodiscard]] const Target& target() const { return target_; }
+  [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
+  [[nodiscard]] std::int32_t threads() const { return threads_; }
+  [[nodiscard]] const std::string& note() const { return note_; }  // "no AVX-512: using AVX2", or empty
+  [[nodiscard]] Planner& planner() { return *planner_; }
+  void set_planner(std::unique_ptr<Planner> planner) { planner_ = std::move(planner); }
+
+  // From memory, else a bundle, else the disk cache, else the code generator (then stored in the cache).
+  // The kernel stays loaded as long as the engine lives.
+  [[nodiscard]] Result<const LoadedKernel*> kernel(const KernelSpec& spec);
+  // What the last fault of the disk cache was (a full disk, a read-only folder); empty if none.
+  [[nodiscard]] std::string cache_fault() const;
+
+  struct Counters {
+    std::int64_t memory_hits = 0, bundle_hits = 0, cache_hits = 0, compiled = 0;
+  };
+  [[nodiscard]] Counters counters() const;
+
+  ~Engine();
+
+ private:
+  Engine();
+  Target target_;
+  std::string fingerprint_, note_;
+  std::int32_t threads_ = 1;
+  std::unique_ptr<Planner> planner_;
+  struct Store;  // loaded kernels, caches, counters, behind a mutex
+  std::unique_ptr<Store> store_;
+};
+
+// Dense operands of one call. Roles as in templates/problem.h.
+struct Operands {
+  float* values = nullptr;  // values_count() floats; read by spmm*, written by sddmm
+  const float* b = nullptr;
+  std::int64_t ldb = 0;
+  float* c = nullptr;       // read by sddmm, written otherwise
+  std::int64_t ldc = 0;
+  const float* bias = nullptr;
+  std::int64_t n = 0;       // dense columns of this call
+};
+
+// Immutable after create; execute may be called from several threads on different outputs.
+class ExecutablePlan {
+ public:
+  // Plans (unless `plan` is given), builds the structure, loads the kernels.
+  [[nodiscard]] static Result<std::unique_ptr<ExecutablePlan>> create(Engine& engine, const PlanRequest& request,
+                                                                      std::optional<Plan> plan = std::nullopt);
+
+  // Checks operands (null pointers, leading dimensions, n), then runs. m, k or n = 0 is legal and does what the
+  // algebra says (an empty sum leaves epilogue(0 (+ C))). The result does not depend on the number of threads.
+  // Errors: kInvalidArgument naming operand, value and limit.
+  [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands) const;
+  [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands, const ParallelFor& parallel) const;
+
+  [[nodiscard]] const BsrStructure& structure() const { return structure_; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] const std::vector<Problem>& problems() const { return problems_; }
+  [[nodiscard]] std::int64_t values_count() const { return structure_.values_count(); }
+  [[nodiscard]] std::string kernel_name_of(std::size_t problem) const;
+
+ private:
+  ExecutablePlan() = default;
+  struct BoundKernel {
+    KernelSpec spec;
+    BsrKernel function = nullptr;
+    Splits splits;
+    std::vector<std::int64_t> panel_cuts;  // task boundaries over panels, balanced by stored blocks
+  };
+  BsrStructure structure_;
+  Plan plan_;
+  std::vector<Problem> problems_;
+  std::vector<BoundKernel> kernels_;
+  Target target_;
+  std::int32_t threads_ = 1;
+};
+
+}  // namespace lacuna

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Masks from files. The format is taken from the content (magic bytes), not the name, except .smtx.
+//
+//   .npy   dense 2-D array, bool / integer / float of any width, C or Fortran order; nonzero = in the mask
+//   .npz   of SciPy's save_npz (csr, csc, bsr, coo), or with one 2-D array (stored or deflated)
+//   .mtx   Matrix Market, coordinate or array, real / integer / pattern, general or symmetric
+//   .smtx  DLMC text: "M, K, nnz" / row offsets / column indices
+// Errors: kNotFound, kInvalidFile with file (and line or member) and what is wrong: truncated, NaN or inf,
+// unsorted or duplicate indices, index out of range, sizes that do not fit. Sparse files: stored zeros count.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+#include "runtime/mask.h"
+
+namespace lacuna {
+
+[[nodiscard]] Result<Mask> load_mask(const std::filesystem::path& path);
+
+// The parsers behind it, on bytes in memory (also the fuzzing entry points). `name` appears in messages.
+[[nodiscard]] Result<Mask> parse_npy_mask(std::span<const std::byte> bytes, std::string_view name);
+[[nodiscard]] Result<Mask> parse_npz_mask(std::span<const std::byte> bytes, std::string_view name);
+[[nodiscard]] Result<Mask> parse_matrix_market_mask(std::string_view text, std::string_view name);
+[[nodiscard]] Result<Mask> parse_smtx_mask(std::string_view text, std::string_view name);
+
+// Writes a mask as a dense uint8 .npy, atomically.
+[[nodiscard]] Result<> store_mask_npy(const std::filesystem::path& path, const Mask& mask);
+
+}  // namespace lacuna

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Planner: chooses format and schedules for a mask and the problems that share its values.
+//
+// The runtime supplies DefaultPlanner (records, else a rule without measurement); the tuner supplies the measuring
+// one. A caller may pin the format.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/mask.h"
+#include "targets/base/fields.h"
+#include "targets/target.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
+
+namespace lacuna {
+
+enum class Provenance : std::uint8_t { kDefault, kPredicted, kMeasured };
+
+template <>
+struct EnumNames<Provenance> {
+  static constexpr std::array kNames = {std::pair{Provenance::kDefault, std::string_view("default")},
+                                        std::pair{Provenance::kPredicted, std::string_view("predicted")},
+                                        std::pair{Provenance::kMeasured, std::string_view("measured")}};
+};
+
+// One format for all problems (they share A's values), one schedule for each problem, in their order.
+struct Plan {
+  Format format;
+  std::vector<Schedule> schedules;
+  Provenance provenance = Provenance::kDefault;
+
+  bool operator==(const Plan&) const = default;
+};
+
+// kAny may store zeros that the mask leaves out; kExact stores exactly the mask, as training needs (gradients
+// and optimizer state then exist only for weights of the mask).
+enum class Padding : std::uint8_t { kAny, kExact };
+
+struct PlanRequest {
+  const Mask* mask = nullptr;
+  std::vector<Problem> problems;  // m and k equal the mask's; n = 0 is planned as n = 256
+  std::optional<Format> pinned_format;
+  Padding padding = Padding::kAny;
+  Target target;
+  std::int32_t threads = 1;
+};
+
+class Planner {
+ public:
+  virtual ~Planner() = default;
+  // Errors: kInvalidArgument (bad problem, no legal schedule, pinned format out of range).
+  [[nodiscard]] virtual Result<Plan> plan(const PlanRequest& request) = 0;
+};
+
+// The formats considered for a mask: r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without duplicates;
+// only those that store exactly the mask when padding is kExact; only the pinned one when pinned.
+[[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
+
+// Checks sizes, problems and pins. Every planner calls it first.
+[[nodiscard]] Result<> check_plan_request(const PlanRequest& request);
+
+// Answers from the record store if it holds a record for this request, else ranks every candidate by the estimate of
+// templates/registry.h with the target's rates (no clock). Thread-safe.
+class DefaultPlanner : public Planner {
+ public:
+  // Fingerprint of the machine whose records count (targets/host.h). Empty: records are not read.
+  explicit DefaultPlanner(std::string fingerprint) : fingerprint_(std::move(fingerprint)) {}
+  [[nodiscard]] Result<Plan> plan(const PlanRequest& request) override;
+
+ private:
+  std::string fingerprint_;
+};
+
+}  // namespace lacuna

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The registry of kernel templates: which exist, which schedules are legal, what they cost. No LLVM here: the
+// bodies are in templates/llvm/ and share the same order. Tests, benchmarks, `lacuna generate --list` and the
+// tuner enumerate kernels only through this header.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "targets/target.h"
+#include "templates/kernel_spec.h"
+
+namespace lacuna {
+
+// Bump when a template's generated code changes: part of every cache key and record.
+inline constexpr std::uint32_t kTemplateVersion = 1;
+
+// Is this kernel legal on the target? The error says which rule it breaks:
+// "mr 24 x nv 2 needs 51 vector registers, zen4 has 32".
+[[nodiscard]] Result<> check_schedule(const KernelSpec& spec, const Target& target);
+
+// Every schedule worth trying for the spec (its schedule field is ignored), all legal, in a fixed order.
+// At least one for every op, layout, epilogue and block shape.
+[[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target);
+
+// Floats of BsrKernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
+[[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
+                                          std::int64_t rows_out, std::int64_t n);
+
+// Whether a call may be split over panels, over n, or both without repeating work or racing on C.
+struct Splits {
+  bool panels = true;
+  bool n = true;
+  std::int32_t n_granule = 16;  // split n only at multiples of this
+};
+[[nodiscard]] Splits allowed_splits(const KernelSpec& spec, const Target& target);
+
+// What the kernel does per call, for prediction: exact counts from the block structure.
+struct BlockCounts {
+  std::int64_t panels = 0;   // output panels (block rows, or block columns for spmm_transposed)
+  std::int64_t blocks = 0;   // stored blocks
+  std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
+};
+struct WorkEstimate {
+  double fmas = 0;            // vector FMAs, padding of tails and tiles included
+  double vector_loads = 0;    // full-width loads in the inner loops
+  double broadcasts = 0;
+  double stores = 0;
+  double tile_passes = 0;     // times the register tile is set up and drained: fixed overhead each
+  double shuffles = 0;        // of transposes
+  double bytes_a = 0;         // bytes of A, B, C requested from beyond L1 under the loop order
+  double bytes_b = 0;
+  double bytes_c = 0;
+  double footprint_bytes = 0;  // all operands together
+};
+[[nodiscard]] WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
+                                         std::int64_t n);
+
+}  // namespace lacuna

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Schedule: how the loops of one kernel run. Which schedules are legal: registry.h.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "targets/base/fields.h"
+
+namespace lacuna {
+
+// Which template makes the kernel. Each holds an accumulator tile of mr scalars x nv vectors in registers and
+// updates it by outer products of mr broadcast scalars and nv vectors.
+enum class Strategy : std::uint8_t {
+  kRowTile,     // vectors along n; A's values are broadcast (spmm, spmm_transposed)
+  kScatter,     // spmm_transposed for narrow blocks: rows of B stay in registers, C is updated in cache
+  kColumnTile,  // vectors along A's rows (columns when transposed); B's elements are broadcast; C column-major
+  kSddmmTile,   // vectors along A's rows; C's elements are broadcast; reduction over n
+};
+
+template <>
+struct EnumNames<Strategy> {
+  static constexpr std::array kNames = {std::pair{Strategy::kRowTile, std::string_view("row")},
+                                        std::pair{Strategy::kScatter, std::string_view("scatter")},
+                                        std::pair{Strategy::kColumnTile, std::string_view("col")},
+                                        std::pair{Strategy::kSddmmTile, std::string_view("dot")}};
+};
+
+enum class LoopOrder : std::uint8_t {
+  kPanelOuter,  // for each panel of A, for each tile of n: A's panel stays in L1, B streams
+  kTileOuter,   // for each tile of n, for each panel: B's tile stays in cache, A streams
+};
+
+template <>
+struct EnumNames<LoopOrder> {
+  static constexpr std::array kNames = {std::pair{LoopOrder::kPanelOuter, std::string_view("po")},
+                                        std::pair{LoopOrder::kTileOuter, std::string_view("to")}};
+};
+
+struct Schedule {
+  Strategy strategy = Strategy::kRowTile;
+  std::int32_t mr = 4;  // scalar side of the register tile
+  std::int32_t nv = 1;  // vector side, in vectors
+  std::int32_t ku = 1;  // steps of the reduction unrolled
+  LoopOrder order = LoopOrder::kPanelOuter;
+  bool pack = false;    // copy (and transpose where needed) the tile of B into contiguous scratch first
+
+  auto operator<=>(const Schedule&) const = default;
+  template <class Self, class Visit>
+  static constexpr void for_each_field(Self& self, Visit&& visit) {
+    visit("strategy", self.strategy);
+    visit("mr", self.mr);
+    visit("nv", self.nv);
+    visit("ku", self.ku);
+    visit("order", self.order);
+    visit("pack", self.pack);
+  }
+};
+
+[[nodiscard]] std::string to_text(const Schedule& schedule);  // "row_mr8nv3ku4_po" / "col_mr12nv2ku4_to_pack"
+[[nodiscard]] Result<Schedule> parse_schedule(std::string_view text);
+
+}  // namespace lacuna
