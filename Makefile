@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Thin on purpose: each target is a few commands that can be typed by hand. `make` prints what there is.
+SHELL := /bin/bash
+# ccache is used where it is installed, and needed nowhere.
+export CMAKE_C_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(CMAKE_C_COMPILER_LAUNCHER)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench format lint install-deps install-dev-deps clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+demo: install-deps ## train dense and block-sparse nets on Fashion-MNIST with generated, tuned kernels; print one table
+	cmake --preset release
+	cmake --build --preset release --target demo
+
+test: install-deps ## build with warnings as errors and run every test
+	python3 tests/arch/check_includes.py .
+	cmake --preset dev
+	cmake --build --preset dev
+	ctest --preset dev
+
+bench: install-deps ## build the benchmarks, run them, write results/
+	cmake --preset release
+	cmake --build --preset release
+	.ci/run_benchmarks.sh build/release results
+
+format: install-dev-deps ## reformat every C and C++ file
+	.ci/format.sh
+
+lint: install-dev-deps ## clang-format and clang-tidy over every C and C++ file, changing nothing
+	.ci/format.sh --check
+	.ci/lint.sh
+
+install-deps: ## install the Debian packages that building, testing and benchmarking need (apt)
+	@.ci/install_deps.sh build
+
+install-dev-deps: ## also those that formatting, linting, fuzzing and CI need
+	@.ci/install_deps.sh dev
+
+clean: ## remove the build folders
+	rm -rf build
