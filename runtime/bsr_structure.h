@@ -35,10 +35,13 @@ struct BsrStructure {
   [[nodiscard]] std::int64_t values_count() const { return nnz_blocks() * format.r * format.c; }
 };
 
-// Errors: kInvalidArgument (r or c outside [1, 64]; more than 2^31 - 1 blocks).
+// r and c are first clamped to m and k, but stay at least 1. Any mask is legal: m = 0 has no block rows, an empty
+// mask empty panels. Errors: kInvalidArgument (r or c outside [1, 64]; more than 2^31 - 1 blocks).
 [[nodiscard]] Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format);
 
-// Exact number of nonempty blocks of every shape in `shapes` (any r, c in [1, 64]), from the bitmap.
+// Exact number of nonempty blocks of every shape in `shapes` (any r, c in [1, 64]), from the bitmap, in the order of
+// `shapes`: what make_bsr_structure would store. Shapes with the same r share one pass over the bitmap; a c that is a
+// power of two costs a few word operations per 64 weights, another c a few operations per block.
 [[nodiscard]] std::vector<std::int64_t> count_blocks(const Mask& mask, std::span<const Bsr> shapes);
 
 // values <- dense (row-major, a[i*lda + j]) at the stored blocks. Elements of edge blocks that belong to a
@@ -49,6 +52,9 @@ void unpack_values(const BsrStructure& s, const float* values, float* dense, std
 // Sets the elements of edge blocks that belong to a neighbour to zero (after sddmm).
 void clear_edge_overlap(const BsrStructure& s, float* values);
 // True if every stored element is in the mask: the format adds no padding (edge overlap aside).
+// The structure's sizes must be the mask's.
 [[nodiscard]] bool is_exact(const BsrStructure& s, const Mask& mask);
+// The same for the structure that make_bsr_structure would make, without making it; stops at the first padded block.
+[[nodiscard]] bool is_exact(const Mask& mask, const Bsr& format);
 
 }  // namespace lacuna

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Mask: which weights of A[M,K] may be nonzero. Immutable after construction; safe to share between threads.
+//
+// Limits: m and k up to kMaxMaskDim, and a bitmap of at most kMaxMaskWords words (1 GiB); beyond them every
+// constructor answers kInvalidArgument. They keep a hostile file of a few bytes from asking for all memory.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "targets/base/hash.h"
 #include "targets/base/result.h"
 
 namespace lacuna {
+
+inline constexpr std::int64_t kMaxMaskDim = std::int64_t{1} << 27;
+inline constexpr std::int64_t kMaxMaskWords = std::int64_t{1} << 27;
 
 // Stored as a bitmap, 1 bit a weight, rows padded to 64-bit words: 4096 x 4096 is 2 MiB.
 class Mask {
@@ -26,7 +33,7 @@ class Mask {
   // indices in a row (the message names row and position).
   [[nodiscard]] static Result<Mask> from_csr(std::int64_t m, std::int64_t k, std::span<const std::int64_t> row_ptr,
                                              std::span<const std::int64_t> col_idx);
-  // Every element of the blocks whose flag is nonzero; flags row-major, ceil(m/r) x ceil(k/c).
+  // Every element of the blocks whose flag is nonzero; flags row-major, ceil(m/r) x ceil(k/c). Any r, c >= 1.
   [[nodiscard]] static Result<Mask> from_blocks(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
                                                 std::span<const std::uint8_t> flags);
 
@@ -49,12 +56,38 @@ class Mask {
   bool operator==(const Mask&) const = default;
 
  private:
+  friend class MaskBuilder;
   std::int64_t m_ = 0, k_ = 0, words_per_row_ = 0, nnz_ = 0;
   std::vector<std::uint64_t> words_;
 };
 
+// Makes a mask element by element, in any order (files in coordinate or column order).
+class MaskBuilder {
+ public:
+  // Errors: kInvalidArgument for sizes that are negative or beyond the limits, kIo when memory is short.
+  [[nodiscard]] static Result<MaskBuilder> create(std::int64_t m, std::int64_t k);
+  // 0 <= row < m and 0 <= col < k must hold. Returns false if the element was there already.
+  bool insert(std::int64_t row, std::int64_t col) {
+    std::uint64_t& word = mask_.words_[static_cast<std::size_t>(row * mask_.words_per_row_ + col / 64)];
+    const std::uint64_t bit = std::uint64_t{1} << (col % 64);
+    const bool absent = (word & bit) == 0;
+    word |= bit;
+    mask_.nnz_ += absent ? 1 : 0;
+    return absent;
+  }
+  // Elements [col_begin, col_end) of a row, whether there already or not.
+  void insert_range(std::int64_t row, std::int64_t col_begin, std::int64_t col_end);
+  [[nodiscard]] const Mask& mask() const { return mask_; }
+  [[nodiscard]] Mask finish() && { return std::move(mask_); }
+
+ private:
+  MaskBuilder() = default;
+  Mask mask_;
+};
+
 // A deterministic random mask whose r x c blocks are present with probability `density` (each block row gets
 // the same number, rounded, so that the density is met exactly up to rounding); for examples, tests, benchmarks.
+// The same on every machine. Errors: kInvalidArgument (sizes, r or c below 1, a density outside [0, 1]).
 [[nodiscard]] Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
                                                   double density, std::uint64_t seed);
 

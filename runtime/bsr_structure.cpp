@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/bsr_structure.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::int64_t kMaxBlocks = std::numeric_limits<std::int32_t>::max();
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+std::size_t index_of(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+
+std::int32_t clamp_block_dim(std::int32_t block, std::int64_t extent) {
+  return static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(extent, 1, static_cast<std::int64_t>(block)));
+}
+
+Bsr clamp_format(const Mask& mask, const Bsr& format) {
+  return {clamp_block_dim(format.r, mask.m()), clamp_block_dim(format.c, mask.k())};
+}
+
+// First row (column) of block number `block`: shifted back where it would pass the end.
+std::int64_t block_origin(std::int64_t block, std::int64_t size, std::int64_t extent) {
+  return std::max<std::int64_t>(0, std::min(block * size, extent - size));
+}
+
+// How many leading rows (columns) of the block at `origin` belong to its neighbour. A shifted origin is never a
+// multiple of the size, an unshifted one always is.
+std::int64_t overlap_of(std::int64_t origin, std::int64_t size) {
+  return origin % size == 0 ? 0 : size - origin % size;
+}
+
+// `count` (1..64) bits of a row from `begin` on; bits beyond the row's words read as zero.
+std::uint64_t bits_of(std::span<const std::uint64_t> words, std::int64_t begin,
+                      std::int64_t count) {
+  const std::size_t word = index_of(begin / 64);
+  const std::int64_t shift = begin % 64;
+  std::uint64_t bits = words[word] >> shift;
+  if (shift != 0 && word + 1 < words.size()) bits |= words[word + 1] << (64 - shift);
+  return bits & (~std::uint64_t{0} >> (64 - count));
+}
+
+// panel <- OR of the mask's rows [begin, end).
+void or_rows(const Mask& mask, std::int64_t begin, std::int64_t end,
+             std::span<std::uint64_t> panel) {
+  std::ranges::fill(panel, 0);
+  for (std::int64_t i = begin; i < end; ++i) {
+    const auto row = mask.row_words(i);
+    for (std::size_t w = 0; w < panel.size(); ++w)
+      panel[w] |= row[w];
+  }
+}
+
+// panel <- AND of the mask's rows [begin, end), at least one.
+void and_rows(const Mask& mask, std::int64_t begin, std::int64_t end,
+              std::span<std::uint64_t> panel) {
+  std::ranges::fill(panel, ~std::uint64_t{0});
+  for (std::int64_t i = begin; i < end; ++i) {
+    const auto row = mask.row_words(i);
+    for (std::size_t w = 0; w < panel.size(); ++w)
+      panel[w] &= row[w];
+  }
+}
+
+// Calls visit(block) for each nonempty c-column block of a panel, in order.
+template <class Visit>
+void for_each_block(std::span<const std::uint64_t> panel, std::int64_t c, Visit&& visit) {
+  std::int64_t next = 0;  // first column not yet covered
+  for (std::size_t w = 0; w < panel.size(); ++w) {
+    const auto base = static_cast<std::int64_t>(w) * 64;
+    while (next < base + 64) {
+      const std::uint64_t left =
+          panel[w] & (~std::uint64_t{0} << std::max<std::int64_t>(0, next - base));
+      if (left == 0) break;
+      const std::int64_t block = (base + std::countr_zero(left)) / c;
+      visit(block);
+      next = (block + 1) * c;
+    }
+  }
+}
+
+// Counts per byte, each at most 8, of the bits of x.
+std::uint64_t byte_counts(std::uint64_t x) {
+  x -= (x >> 1) & 0x5555555555555555ULL;
+  x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
+  return (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+}
+
+// Sum of the 8 bytes of x.
+std::int64_t sum_bytes(std::uint64_t x) {
+  const std::uint64_t pairs = (x & 0x00ff00ff00ff00ffULL) + ((x >> 8) & 0x00ff00ff00ff00ffULL);
+  return static_cast<std::int64_t>((pairs * 0x0001000100010001ULL) >> 48);
+}
+
+// Number of set bits. Sums bytes lane by lane for 31 words (31 * 8 < 256) before it adds across lanes, so that the
+// loop needs no popcount instruction and vectorises.
+std::int64_t count_bits(std::span<const std::uint64_t> words) {
+  std::int64_t total = 0;
+  for (std::size_t begin = 0; begin < words.size(); begin += 31) {
+    const std::size_t end = std::min(words.size(), begin + 31);
+    std::uint64_t bytes = 0;
+    for (std::size_t w = begin; w < end; ++w)
+      bytes += byte_counts(words[w]);
+    total += sum_bytes(bytes);
+  }
+  return total;
+}
+
+// ORs each aligned pair of fields of `width` bits into the lower one's lowest bit: fields then have 2 * width bits.
+void fold_fields(std::span<std::uint64_t> words, int width) {
+  std::uint64_t lowest_bits = 0;
+  for (int bit = 0; bit < 64; bit += 2 * width)
+    lowest_bits |= std::uint64_t{1} << bit;
+  for (std::uint64_t& x : words)
+    x = (x | (x >> width)) & lowest_bits;
+}
+
+// Adds the panel's nonempty blocks to counts[i] for each shape i with this r. Destroys the panel's bits.
+void count_panel(std::span<std::uint64_t> panel, std::span<const Bsr> shapes, std::int32_t r,
+                 std::span<std::int64_t> counts) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (shapes[i].r != r || std::has_single_bit(static_cast<std::uint32_t>(shapes[i].c))) continue;
+    for_each_block(panel, shapes[i].c, [&](std::int64_t) { ++counts[i]; });
+  }
+  for (std::int32_t c = 1;; c *= 2) {
+    std::int64_t count = -1;  // counted once, for the first shape that asks
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      if (shapes[i].r != r || shapes[i].c != c) continue;
+      if (count < 0) count = count_bits(panel);
+      counts[i] += count;
+    }
+    if (c == kMaxBlockDim) return;
+    fold_fields(panel, c);
+  }
+}
+
+// Fills `by_column` from `by_row`: a counting sort by column that keeps the order of rows.
+PanelIndex transpose_index(const BsrStructure& s) {
+  const std::int64_t columns = ceil_div(s.k, s.format.c);
+  const std::int64_t blocks = s.nnz_blocks();
+  PanelIndex by_column;
+  by_column.ptr.assign(index_of(columns + 1), 0);
+  by_column.origin.resize(index_of(blocks));
+  by_column.block.resize(index_of(blocks));
+  const auto column_of = [&](std::int64_t e) {
+    return index_of(ceil_div(s.by_row.origin[index_of(e)], s.format.c));
+  };
+  for (std::int64_t e = 0; e < blocks; ++e)
+    ++by_column.ptr[column_of(e) + 1];
+  for (std::size_t j = 1; j < by_column.ptr.size(); ++j)
+    by_column.ptr[j] += by_column.ptr[j - 1];
+  std::vector<std::int64_t> next(by_column.ptr.begin(), by_column.ptr.end() - 1);
+  for (std::int64_t p = 0; p < s.block_rows(); ++p) {
+    const auto row = static_cast<std::int32_t>(block_origin(p, s.format.r, s.m));
+    for (std::int64_t e = s.by_row.ptr[index_of(p)]; e < s.by_row.ptr[index_of(p) + 1]; ++e) {
+      const std::size_t slot = index_of(next[column_of(e)]++);
+      by_column.origin[slot] = row;
+      by_column.block[slot] = static_cast<std::int32_t>(e);
+    }
+  }
+  return by_column;
+}
+
+// One stored block: where it lies in A, its leading rows and columns that belong to neighbours, its values.
+struct BlockPlace {
+  std::int64_t row, col;
+  std::int64_t row_overlap, col_overlap;
+  std::int64_t first_value;
+};
+
+template <class Visit>
+void for_each_place(const BsrStructure& s, Visit&& visit) {
+  const std::int64_t r = s.format.r;
+  const std::int64_t c = s.format.c;
+  for (std::int64_t p = 0; p < s.block_rows(); ++p) {
+    const std::int64_t row = block_origin(p, r, s.m);
+    for (std::int64_t e = s.by_row.ptr[index_of(p)]; e < s.by_row.ptr[index_of(p) + 1]; ++e) {
+      const std::int64_t col = s.by_row.origin[index_of(e)];
+      visit(BlockPlace{row, col, overlap_of(row, r), overlap_of(col, c), e * r * c});
+    }
+  }
+}
+
+}  // namespace
+
+Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format) {
+  if (format.r < 1 || format.r > kMaxBlockDim || format.c < 1 || format.c > kMaxBlockDim) {
+    return make_error(ErrorCode::kInvalidArgument, "block shape {}x{} is outside 1x1 to {}x{}",
+                      format.r, format.c, kMaxBlockDim, kMaxBlockDim);
+  }
+  const Bsr clamped = clamp_format(mask, format);
+  const std::int64_t blocks = count_blocks(mask, std::span(&clamped, 1)).front();
+  if (blocks > kMaxBlocks) {
+    return make_error(ErrorCode::kInvalidArgument, "the mask has {} blocks of {}x{}, limit {}",
+                      blocks, clamped.r, clamped.c, kMaxBlocks);
+  }
+  BsrStructure s;
+  s.m = mask.m();
+  s.k = mask.k();
+  s.format = clamped;
+  s.by_row.ptr.push_back(0);
+  s.by_row.origin.reserve(index_of(blocks));
+  std::vector<std::uint64_t> panel(index_of(mask.words_per_row()));
+  for (std::int64_t begin = 0; begin < s.m; begin += clamped.r) {
+    or_rows(mask, begin, std::min(s.m, begin + clamped.r), panel);
+    for_each_block(panel, clamped.c, [&](std::int64_t block) {
+      s.by_row.origin.push_back(static_cast<std::int32_t>(block_origin(block, clamped.c, s.k)));
+    });
+    s.by_row.ptr.push_back(static_cast<std::int64_t>(s.by_row.origin.size()));
+  }
+  s.by_column = transpose_index(s);
+  return s;
+}
+
+std::vector<std::int64_t> count_blocks(const Mask& mask, std::span<const Bsr> shapes) {
+  std::vector<std::int64_t> counts(shapes.size(), 0);
+  std::vector<std::uint64_t> panel(index_of(mask.words_per_row()));
+  for (std::int32_t r = 1; r <= kMaxBlockDim; ++r) {
+    if (std::ranges::none_of(shapes, [&](const Bsr& shape) { return shape.r == r; })) continue;
+    for (std::int64_t begin = 0; begin < mask.m(); begin += r) {
+      or_rows(mask, begin, std::min(mask.m(), begin + r), panel);
+      count_panel(panel, shapes, r, counts);
+    }
+  }
+  return counts;
+}
+
+void pack_values(const BsrStructure& s, const float* dense, std::int64_t lda, float* values) {
+  for_each_place(s, [&](const BlockPlace& block) {
+    float* const out = values + block.first_value;
+    for (std::int64_t j = 0; j < s.format.c; ++j) {
+      for (std::int64_t i = 0; i < s.format.r; ++i) {
+        const bool own = i >= block.row_overlap && j >= block.col_overlap;
+        out[j * s.format.r + i] = own ? dense[(block.row + i) * lda + block.col + j] : 0.0F;
+      }
+    }
+  });
+}
+
+void unpack_values(const BsrStructure& s, const float* values, float* dense, std::int64_t lda) {
+  for (std::int64_t i = 0; i < s.m; ++i)
+    std::fill_n(dense + i * lda, s.k, 0.0F);
+  for_each_place(s, [&](const BlockPlace& block) {
+    const float* const in = values + block.first_value;
+    for (std::int64_t i = block.row_overlap; i < s.format.r; ++i) {
+      for (std::int64_t j = block.col_overlap; j < s.format.c; ++j) {
+        dense[(block.row + i) * lda + block.col + j] = in[j * s.format.r + i];
+      }
+    }
+  });
+}
+
+void clear_edge_overlap(const BsrStructure& s, float* values) {
+  if (s.m % s.format.r == 0 && s.k % s.format.c == 0) return;
+  for_each_place(s, [&](const BlockPlace& block) {
+    float* const out = values + block.first_value;
+    std::fill_n(out, block.col_overlap * s.format.r, 0.0F);
+    for (std::int64_t j = block.col_overlap; j < s.format.c; ++j) {
+      std::fill_n(out + j * s.format.r, block.row_overlap, 0.0F);
+    }
+  });
+}
+
+bool is_exact(const BsrStructure& s, const Mask& mask) {
+  bool exact = true;
+  for_each_place(s, [&](const BlockPlace& block) {
+    const std::int64_t columns = s.format.c - block.col_overlap;
+    const std::uint64_t ones = ~std::uint64_t{0} >> (64 - columns);
+    for (std::int64_t i = block.row_overlap; exact && i < s.format.r; ++i) {
+      const auto row = mask.row_words(block.row + i);
+      exact = bits_of(row, block.col + block.col_overlap, columns) == ones;
+    }
+  });
+  return exact;
+}
+
+bool is_exact(const Mask& mask, const Bsr& format) {
+  const Bsr clamped = clamp_format(mask, format);
+  std::vector<std::uint64_t> any(index_of(mask.words_per_row()));
+  std::vector<std::uint64_t> all(any.size());
+  for (std::int64_t begin = 0; begin < mask.m(); begin += clamped.r) {
+    const std::int64_t end = std::min(mask.m(), begin + clamped.r);
+    or_rows(mask, begin, end, any);
+    and_rows(mask, begin, end, all);
+    if (any != all) return false;
+    for (std::int64_t j = 0; j < mask.k(); j += clamped.c) {
+      const std::int64_t columns = std::min<std::int64_t>(clamped.c, mask.k() - j);
+      const std::uint64_t bits = bits_of(any, j, columns);
+      if (bits != 0 && bits != (~std::uint64_t{0} >> (64 - columns))) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace lacuna

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/mask.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::int64_t kWordBits = 64;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+Result<> check_dim(const char* name, std::int64_t value) {
+  if (value < 0 || value > kMaxMaskDim) {
+    return make_error(ErrorCode::kInvalidArgument, "{} {} is outside [0, {}]", name, value,
+                      kMaxMaskDim);
+  }
+  return {};
+}
+
+Result<> check_block_dims(std::int32_t r, std::int32_t c) {
+  if (r < 1 || c < 1) {
+    return make_error(ErrorCode::kInvalidArgument, "block shape {}x{} is not at least 1x1", r, c);
+  }
+  return {};
+}
+
+// Elements that a row-major matrix spans in memory; -1 if that does not fit in 64 bits.
+std::int64_t dense_span(std::int64_t m, std::int64_t k, std::int64_t lda) {
+  if (m == 0 || k == 0) return 0;
+  std::int64_t elements = 0;
+  if (__builtin_mul_overflow(m - 1, lda, &elements)) return -1;
+  return __builtin_add_overflow(elements, k, &elements) ? -1 : elements;
+}
+
+Result<> check_row_ptr(std::int64_t m, std::span<const std::int64_t> row_ptr, std::size_t entries) {
+  if (std::cmp_not_equal(row_ptr.size(), m + 1)) {
+    return make_error(ErrorCode::kInvalidArgument, "row_ptr has {} entries, {} rows need {}",
+                      row_ptr.size(), m, m + 1);
+  }
+  if (row_ptr.front() != 0) {
+    return make_error(ErrorCode::kInvalidArgument, "row_ptr[0] is {}, not 0", row_ptr.front());
+  }
+  for (std::size_t i = 1; i < row_ptr.size(); ++i) {
+    if (row_ptr[i] < row_ptr[i - 1]) {
+      return make_error(ErrorCode::kInvalidArgument, "row_ptr[{}] is {}, below row_ptr[{}] {}", i,
+                        row_ptr[i], i - 1, row_ptr[i - 1]);
+    }
+  }
+  if (std::cmp_greater(row_ptr.back(), entries)) {
+    return make_error(ErrorCode::kInvalidArgument, "row_ptr[{}] is {}, col_idx has {} entries", m,
+                      row_ptr.back(), entries);
+  }
+  return {};
+}
+
+// Sebastiano Vigna's splitmix64: a bijective mix of a counter, so any draw can be made in any order.
+std::uint64_t mix(std::uint64_t x) {
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+Result<MaskBuilder> MaskBuilder::create(std::int64_t m, std::int64_t k) {
+  LACUNA_TRY_VOID(check_dim("m", m));
+  LACUNA_TRY_VOID(check_dim("k", k));
+  const std::int64_t words_per_row = ceil_div(k, kWordBits);
+  if (m * words_per_row > kMaxMaskWords) {
+    return make_error(ErrorCode::kInvalidArgument, "a {} x {} mask needs {} bytes, limit {}", m, k,
+                      m * words_per_row * 8, kMaxMaskWords * 8);
+  }
+  MaskBuilder builder;
+  builder.mask_.m_ = m;
+  builder.mask_.k_ = k;
+  builder.mask_.words_per_row_ = words_per_row;
+  try {
+    builder.mask_.words_.resize(static_cast<std::size_t>(m * words_per_row));
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::kIo, "no memory for the {} bytes of a {} x {} mask",
+                      m * words_per_row * 8, m, k);
+  }
+  return builder;
+}
+
+void MaskBuilder::insert_range(std::int64_t row, std::int64_t col_begin, std::int64_t col_end) {
+  std::int64_t col = col_begin;
+  while (col < col_end) {
+    const std::int64_t bit = col % kWordBits;
+    const std::int64_t count = std::min(kWordBits - bit, col_end - col);
+    const std::uint64_t ones = (~std::uint64_t{0} >> (kWordBits - count)) << bit;
+    std::uint64_t& word =
+        mask_.words_[static_cast<std::size_t>(row * mask_.words_per_row_ + col / kWordBits)];
+    mask_.nnz_ += std::popcount(ones & ~word);
+    word |= ones;
+    col += count;
+  }
+}
+
+Result<Mask> Mask::from_dense(std::int64_t m, std::int64_t k, std::span<const float> a,
+                              std::int64_t lda) {
+  LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
+  if (lda < k) {
+    return make_error(ErrorCode::kInvalidArgument, "lda {} is less than k {}", lda, k);
+  }
+  const std::int64_t needed = dense_span(m, k, lda);
+  if (needed < 0 || std::cmp_greater(needed, a.size())) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "a has {} elements, too few for {} x {} with lda {}", a.size(), m, k, lda);
+  }
+  for (std::int64_t i = 0; i < m && k > 0; ++i) {
+    const auto row = a.subspan(static_cast<std::size_t>(i * lda), static_cast<std::size_t>(k));
+    for (std::int64_t j = 0; j < k; ++j) {
+      const float value = row[static_cast<std::size_t>(j)];
+      if (!std::isfinite(value)) {
+        return make_error(ErrorCode::kInvalidArgument, "the element at row {}, column {} is {}", i,
+                          j, value);
+      }
+      if (value != 0.0F) builder.insert(i, j);
+    }
+  }
+  return std::move(builder).finish();
+}
+
+Result<Mask> Mask::from_csr(std::int64_t m, std::int64_t k, std::span<const std::int64_t> row_ptr,
+                            std::span<const std::int64_t> col_idx) {
+  LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
+  LACUNA_TRY_VOID(check_row_ptr(m, row_ptr, col_idx.size()));
+  for (std::int64_t i = 0; i < m; ++i) {
+    const auto begin = static_cast<std::size_t>(row_ptr[static_cast<std::size_t>(i)]);
+    const auto end = static_cast<std::size_t>(row_ptr[static_cast<std::size_t>(i) + 1]);
+    for (std::size_t e = begin; e < end; ++e) {
+      const std::int64_t col = col_idx[e];
+      if (col < 0 || col >= k) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "row {}, position {}: column index {} is outside [0, {})", i, e, col, k);
+      }
+      if (e > begin && col <= col_idx[e - 1]) {
+        return make_error(ErrorCode::kInvalidArgument, "row {}, position {}: column index {} {}", i,
+                          e, col,
+                          col == col_idx[e - 1]
+                              ? fmt::format("is a duplicate")
+                              : fmt::format("follows {}: indices are unsorted", col_idx[e - 1]));
+      }
+      builder.insert(i, col);
+    }
+  }
+  return std::move(builder).finish();
+}
+
+Result<Mask> Mask::from_blocks(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
+                               std::span<const std::uint8_t> flags) {
+  LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
+  LACUNA_TRY_VOID(check_block_dims(r, c));
+  const std::int64_t block_rows = ceil_div(m, r);
+  const std::int64_t block_columns = ceil_div(k, c);
+  if (std::cmp_not_equal(flags.size(), block_rows * block_columns)) {
+    return make_error(ErrorCode::kInvalidArgument, "{} block flags, {} x {} blocks need {}",
+                      flags.size(), block_rows, block_columns, block_rows * block_columns);
+  }
+  for (std::int64_t i = 0; i < m; ++i) {
+    const auto row = flags.subspan(static_cast<std::size_t>(i / r * block_columns));
+    for (std::int64_t j = 0; j < block_columns; ++j) {
+      if (row[static_cast<std::size_t>(j)] == 0) continue;
+      builder.insert_range(i, j * c, std::min(k, (j + 1) * c));
+    }
+  }
+  return std::move(builder).finish();
+}
+
+double Mask::density() const {
+  if (m_ == 0 || k_ == 0) return 0;
+  return static_cast<double>(nnz_) / (static_cast<double>(m_) * static_cast<double>(k_));
+}
+
+Hash128 Mask::digest() const {
+  Hasher hasher;
+  hasher.append_scalar(m_);
+  hasher.append_scalar(k_);
+  hasher.append(std::as_bytes(std::span(words_)));
+  return hasher.digest();
+}
+
+Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
+                                    double density, std::uint64_t seed) {
+  LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
+  LACUNA_TRY_VOID(check_block_dims(r, c));
+  if (!(density >= 0 && density <= 1)) {
+    return make_error(ErrorCode::kInvalidArgument, "density {} is outside [0, 1]", density);
+  }
+  const std::int64_t block_rows = ceil_div(m, r);
+  const std::int64_t block_columns = ceil_div(k, c);
+  const std::int64_t present = std::llround(density * static_cast<double>(block_columns));
+  std::vector<std::int64_t> order(static_cast<std::size_t>(block_columns));
+  for (std::int64_t p = 0; p < block_rows; ++p) {
+    std::iota(order.begin(), order.end(), 0);
+    const std::uint64_t stream = mix(mix(seed) ^ static_cast<std::uint64_t>(p));
+    for (std::int64_t j = 0; j < present; ++j) {  // the first steps of a Fisher-Yates shuffle
+      const auto left = static_cast<std::uint64_t>(block_columns - j);
+      const std::uint64_t draw = (mix(stream + static_cast<std::uint64_t>(j)) >> 32U) * left >> 32U;
+      std::swap(order[static_cast<std::size_t>(j)],
+                order[static_cast<std::size_t>(j) + static_cast<std::size_t>(draw)]);
+      const std::int64_t column = order[static_cast<std::size_t>(j)] * c;
+      for (std::int64_t i = p * r; i < std::min(m, (p + 1) * r); ++i) {
+        builder.insert_range(i, column, std::min(k, column + c));
+      }
+    }
+  }
+  return std::move(builder).finish();
+}
+
+}  // namespace lacuna
