@@ -10,9 +10,11 @@
 
 namespace lacuna {
 
-// A loaded shared library (RTLD_LOCAL, RTLD_NOW); closed on destruction unless released. Movable.
+// A loaded shared library (RTLD_LOCAL, RTLD_NOW); closed on destruction. Movable.
 class DynLib {
  public:
+  // A path, or a bare name ("libcuda.so.1") that the system's search finds.
+  // Errors: kNotFound (no such file), kInvalidFile (it exists, but cannot be loaded); the reason is the loader's.
   [[nodiscard]] static Result<DynLib> open(const std::filesystem::path& path);
 
   DynLib() = default;
