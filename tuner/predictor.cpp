@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/predictor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <variant>
+
+namespace lacuna {
+namespace {
+
+constexpr double kAssumedClockHz = 3e9;
+// Assumed without a profile, as bytes per cycle of one core: half, a quarter and an eighth of a 64-byte line.
+constexpr double kL2BytesPerCycle = 32;
+constexpr double kL3BytesPerCycle = 12;
+constexpr double kDramBytesPerCycle = 3;
+constexpr double kShufflesPerCycle = 1;
+// Cycles to enter and leave a tile pass beyond its instructions: loop set-up, the first loads' latency, a mispredicted
+// exit. The last FMAs' latency is added from the target.
+constexpr double kTilePassCycles = 12;
+// A parallel region's start and end.
+constexpr double kForkSeconds = 4e-6;
+
+double or_else(double measured, double assumed) {
+  return measured > 0 ? measured : assumed;
+}
+
+// Bytes per second of the level that holds the footprint. Between levels the rates mix in proportion.
+double level_rate(const Target& target, const MachineRates& rates, double footprint_bytes) {
+  const auto l1 = static_cast<double>(target.caches.l1d_bytes);
+  const auto l2 = static_cast<double>(target.caches.l2_bytes);
+  const auto l3 = static_cast<double>(target.caches.l3_bytes);
+  if (footprint_bytes <= l1) return rates.l1_bytes;
+  if (footprint_bytes <= l2) return rates.l2_bytes;
+  const double outer = footprint_bytes <= l3 ? rates.l3_bytes : rates.dram_bytes;
+  const double inside = l2 / footprint_bytes;  // share of the requests that still hit L2
+  return 1.0 / (inside / rates.l2_bytes + (1.0 - inside) / outer);
+}
+
+// The register tile is a set of independent FMA chains; too few of them leave the pipes waiting for results.
+double chain_efficiency(const Schedule& schedule, const Target& target) {
+  if (schedule.strategy == Strategy::kScatter) return 1.0;
+  const double chains = static_cast<double>(schedule.mr) * schedule.nv;
+  const double needed = target.pipes.fma_per_cycle * target.pipes.fma_latency;
+  return needed > 0 ? std::min(1.0, chains / needed) : 1.0;
+}
+
+// The longest thread's share of the work, from 1/threads to 1.
+double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,
+                     std::int32_t threads) {
+  const auto team = static_cast<double>(threads);
+  const std::int64_t granule = std::max(1, splits.n_granule);
+  const std::int64_t pieces =
+      (splits.panels ? std::max<std::int64_t>(1, counts.panels) : 1) *
+      (splits.n ? std::max<std::int64_t>(1, (n + granule - 1) / granule) : 1);
+  return std::ceil(static_cast<double>(pieces) / team) / static_cast<double>(pieces);
+}
+
+}  // namespace
+
+MachineRates make_machine_rates(const Target& target, const MachineProfile* profile) {
+  const MachineProfile none;
+  const MachineProfile& p = profile != nullptr ? *profile : none;
+  MachineRates rates;
+  const double clock = or_else(p.clock_ghz * 1e9, kAssumedClockHz);
+  const int lanes = std::max(1, target.f32_lanes());
+  const double vector_bytes = lanes * 4.0;
+  rates.clock_hz = clock;
+  rates.vector_fmas =
+      or_else(p.fma_f32_gflops * 1e9 / (2.0 * lanes), target.pipes.fma_per_cycle * clock);
+  rates.vector_loads = target.pipes.load_per_cycle * clock;
+  rates.broadcasts = target.pipes.broadcast_per_cycle * clock;
+  rates.vector_stores = target.pipes.store_per_cycle * clock;
+  rates.shuffles = kShufflesPerCycle * clock;
+  rates.l1_bytes =
+      or_else(p.l1_read_gbps * 1e9, target.pipes.load_per_cycle * vector_bytes * clock);
+  rates.l2_bytes = or_else(p.l2_read_gbps * 1e9, kL2BytesPerCycle * clock);
+  rates.dram_bytes = or_else(p.dram_read_gbps * 1e9, kDramBytesPerCycle * clock);
+  rates.l3_bytes =
+      or_else(p.l3_read_gbps * 1e9,
+              target.caches.l3_bytes > 0 ? kL3BytesPerCycle * clock : rates.dram_bytes);
+  rates.parallel_efficiency = std::clamp(p.parallel_efficiency, 0.01, 1.0);
+  rates.measured = profile != nullptr;
+  return rates;
+}
+
+Prediction predict(const KernelSpec& spec, const Target& target, const MachineRates& rates,
+                   const BlockCounts& counts, std::int64_t n, std::int32_t threads) {
+  const WorkEstimate work = estimate_work(spec, target, counts, n);
+  Prediction p;
+  p.fma_s = work.fmas / (rates.vector_fmas * chain_efficiency(spec.schedule, target));
+  // Vector loads and broadcasts use the same ports.
+  p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
+  p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;
+  p.memory_s = (work.bytes_a + work.bytes_b + work.bytes_c) /
+               level_rate(target, rates, work.footprint_bytes);
+  p.overhead_s = work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) / rates.clock_hz;
+
+  double largest = p.fma_s;
+  const std::array parts = {std::pair{p.load_s, Bound::kLoads},
+                            std::pair{p.store_s, Bound::kStores},
+                            std::pair{p.memory_s, Bound::kMemory}};
+  for (const auto& [seconds, bound] : parts) {
+    if (seconds <= largest) continue;
+    largest = seconds;
+    p.bound = bound;
+  }
+  if (p.overhead_s > largest) p.bound = Bound::kOverhead;
+  p.seconds = largest + p.overhead_s;
+  if (threads > 1) {
+    const Splits splits = allowed_splits(spec, target);
+    p.seconds = p.seconds * longest_share(splits, counts, n, threads) / rates.parallel_efficiency +
+                kForkSeconds;
+  }
+  return p;
+}
+
+BlockCounts block_counts(const Problem& problem, const Format& format, std::int64_t blocks) {
+  const auto& bsr = std::get<Bsr>(format);
+  const auto panels_of = [](std::int64_t extent, std::int32_t block) {
+    return extent == 0 ? 0 : (extent + block - 1) / block;
+  };
+  BlockCounts counts;
+  counts.blocks = blocks;
+  const bool transposed = problem.op == Op::kSpmmTransposed;
+  counts.panels = transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
+  counts.rows_out = transposed ? problem.k : problem.m;
+  counts.rows_in = problem.op == Op::kSpmm ? problem.k : problem.m;
+  return counts;
+}
+
+}  // namespace lacuna

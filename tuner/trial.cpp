@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/trial.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "tuner/counter_random.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::uint64_t kSeedA = 11, kSeedB = 12, kSeedC = 13, kSeedBias = 14;
+constexpr std::int64_t kDefaultN = 256;
+// Multiply-adds and outputs of the reference: about 30 ms of scalar code, 16 MB.
+constexpr std::int64_t kReferenceFmas = 10'000'000;
+constexpr std::int64_t kReferenceOutputs = 500'000;
+
+// Where X(r, n) is.
+std::int64_t offset(Layout layout, std::int64_t rows, std::int64_t n_total, std::int64_t r,
+                    std::int64_t n) {
+  return layout == Layout::kRowMajor ? r * n_total + n : r + n * rows;
+}
+
+// |got - expected| <= (terms + 2) u sum|products| + u |expected|; u of f32.
+double tolerance_of(double expected, double magnitude, std::int64_t terms) {
+  const double u = unit_roundoff(DType::kF32);
+  return (static_cast<double>(terms) + 2.0) * u * magnitude + u * std::abs(expected);
+}
+
+// A sum of products with the sum of their magnitudes.
+struct Sum {
+  double value = 0, magnitude = 0;
+  std::int64_t terms = 0;
+
+  void add(double product) {
+    value += product;
+    magnitude += std::abs(product);
+    ++terms;
+  }
+};
+
+// Where A(row, col) of the mask is among the values.
+std::int64_t value_index(const BsrStructure& s, std::int64_t row, std::int64_t col) {
+  const std::int64_t r = s.format.r;
+  const std::int64_t c = s.format.c;
+  const std::int64_t panel = row / r;
+  const std::int64_t origin = std::min(col / c * c, s.k - c);
+  const auto first = s.by_row.origin.begin() + s.by_row.ptr[static_cast<std::size_t>(panel)];
+  const auto last = s.by_row.origin.begin() + s.by_row.ptr[static_cast<std::size_t>(panel) + 1];
+  const auto entry = std::lower_bound(first, last, origin) - s.by_row.origin.begin();
+  return entry * r * c + (col - origin) * r + (row - std::min(panel * r, s.m - r));
+}
+
+template <class Visit>
+void for_each_in_row(const Mask& mask, std::int64_t row, Visit visit) {
+  const auto words = mask.row_words(row);
+  for (std::size_t w = 0; w < words.size(); ++w)
+    for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
+      visit(static_cast<std::int64_t>(w) * 64 + std::countr_zero(bits));
+}
+
+// Values of A in block order.
+void fill_values(const Mask& mask, const BsrStructure& s, std::span<float> values) {
+  const std::int64_t r = s.format.r;
+  const std::int64_t c = s.format.c;
+  for (std::int64_t p = 0; p < s.block_rows(); ++p) {
+    const std::int64_t row0 = std::min(p * r, s.m - r);
+    const auto panel = static_cast<std::size_t>(p);
+    for (std::int64_t e = s.by_row.ptr[panel]; e < s.by_row.ptr[panel + 1]; ++e) {
+      const std::int64_t col0 = s.by_row.origin[static_cast<std::size_t>(e)];
+      float* const block = values.data() + e * r * c;
+      for (std::int64_t j = 0; j < c; ++j)
+        for (std::int64_t i = 0; i < r; ++i)
+          block[j * r + i] = mask.at(row0 + i, col0 + j) ? trial_weight(row0 + i, col0 + j) : 0.0F;
+    }
+  }
+}
+
+}  // namespace
+
+Result<FloatBuffer> FloatBuffer::make(std::int64_t count) {
+  FloatBuffer buffer;
+  const auto floats = static_cast<std::size_t>(std::max<std::int64_t>(count, 1));
+  void* const memory = ::operator new[](floats * sizeof(float), std::align_val_t{64}, std::nothrow);
+  if (memory == nullptr)
+    return make_error(ErrorCode::kIo, "no memory for {} bytes of operands", floats * sizeof(float));
+  buffer.data_.reset(static_cast<float*>(memory));
+  buffer.size_ = count;
+  return buffer;
+}
+
+float trial_weight(std::int64_t row, std::int64_t col) {
+  return counter_uniform(
+      kSeedA, (static_cast<std::uint64_t>(row) << 32U) ^ static_cast<std::uint64_t>(col));
+}
+
+Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
+  Trial trial;
+  trial.mask_ = &mask;
+  trial.problem_ = problem;
+  trial.n_ = problem.n > 0 ? problem.n : kDefaultN;
+  trial.rows_b_ = problem.op == Op::kSpmm ? problem.k : problem.m;
+  trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
+  LACUNA_TRY(trial.b_, FloatBuffer::make(trial.rows_b_ * trial.n_));
+  LACUNA_TRY(trial.c_, FloatBuffer::make(trial.rows_c_ * trial.n_));
+  LACUNA_TRY(trial.bias_, FloatBuffer::make(trial.rows_c_));
+  for (std::int64_t i = 0; i < trial.b_.size(); ++i)
+    trial.b_.data()[i] = counter_uniform(kSeedB, static_cast<std::uint64_t>(i));
+  for (std::int64_t i = 0; i < trial.bias_.size(); ++i)
+    trial.bias_.data()[i] = counter_uniform(kSeedBias, static_cast<std::uint64_t>(i));
+  trial.reset_c();
+  if (problem.op == Op::kSddmm)
+    trial.sample_values();
+  else
+    trial.sample_dense_output();
+  return trial;
+}
+
+void Trial::reset_c() {
+  for (std::int64_t i = 0; i < c_.size(); ++i)
+    c_.data()[i] = counter_uniform(kSeedC, static_cast<std::uint64_t>(i));
+}
+
+Result<FloatBuffer> Trial::make_values(const BsrStructure& structure) const {
+  LACUNA_TRY(FloatBuffer values, FloatBuffer::make(structure.values_count()));
+  fill_values(*mask_, structure, values.span());
+  clear_edge_overlap(structure, values.data());
+  return values;
+}
+
+Operands Trial::operands(const FloatBuffer& values) {
+  Operands operands;
+  operands.values = values.data();
+  operands.b = b_.data();
+  operands.ldb = problem_.layout_b == Layout::kRowMajor ? n_ : std::max<std::int64_t>(1, rows_b_);
+  operands.c = c_.data();
+  operands.ldc = problem_.layout_c == Layout::kRowMajor ? n_ : std::max<std::int64_t>(1, rows_c_);
+  operands.bias = problem_.epilogue == Epilogue::kNone ? nullptr : bias_.data();
+  operands.n = n_;
+  return operands;
+}
+
+Result<> Trial::check(const ExecutablePlan& plan, std::size_t index) {
+  LACUNA_TRY(const FloatBuffer values, make_values(plan.structure()));
+  reset_c();
+  LACUNA_TRY_VOID(plan.execute(index, operands(values)));
+  Result<> status;
+  for (const Expected& e : expected_) {
+    const float got = problem_.op == Op::kSddmm
+                          ? values.data()[value_index(plan.structure(), e.row, e.col)]
+                          : c_.data()[offset(problem_.layout_c, rows_c_, n_, e.row, e.col)];
+    status = compare(e, got);
+    if (!status) break;
+  }
+  reset_c();
+  return status;
+}
+
+Result<> Trial::compare(const Expected& expected, float got) const {
+  const double error = std::abs(static_cast<double>(got) - expected.value);
+  if (error <= expected.tolerance) return {};  // false for NaN
+  return make_error(ErrorCode::kInternal,
+                    "wrong result at row {}, column {}: got {}, expected {:.7g}", expected.row,
+                    expected.col, got, expected.value);
+}
+
+void Trial::sample_dense_output() {
+  const bool transposed = problem_.op == Op::kSpmmTransposed;
+  const std::int64_t by_work = kReferenceFmas / std::max<std::int64_t>(1, mask_->nnz());
+  const std::int64_t by_size = kReferenceOutputs / std::max<std::int64_t>(1, rows_c_);
+  const std::int64_t columns = std::clamp<std::int64_t>(std::min(by_work, by_size), 1, n_);
+  std::vector<Sum> sums;
+  for (std::int64_t s = 0; s < columns; ++s) {
+    const std::int64_t n = columns == 1 ? n_ - 1 : s * (n_ - 1) / (columns - 1);
+    sums.assign(static_cast<std::size_t>(rows_c_), Sum{});
+    for (std::int64_t i = 0; i < problem_.m; ++i)
+      for_each_in_row(*mask_, i, [&](std::int64_t j) {
+        const double b = b_.data()[offset(problem_.layout_b, rows_b_, n_, transposed ? i : j, n)];
+        sums[static_cast<std::size_t>(transposed ? j : i)].add(trial_weight(i, j) * b);
+      });
+    for (std::int64_t r = 0; r < rows_c_; ++r) {
+      Sum& sum = sums[static_cast<std::size_t>(r)];
+      if (problem_.accumulate) sum.add(c_.data()[offset(problem_.layout_c, rows_c_, n_, r, n)]);
+      if (problem_.epilogue != Epilogue::kNone) sum.add(bias_.data()[r]);
+      const double tolerance = tolerance_of(sum.value, sum.magnitude, sum.terms);
+      const bool relu = problem_.epilogue == Epilogue::kBiasRelu;
+      expected_.push_back({r, n, relu ? std::max(sum.value, 0.0) : sum.value, tolerance});
+    }
+  }
+}
+
+void Trial::sample_values() {
+  const std::int64_t wanted = std::clamp<std::int64_t>(kReferenceFmas / n_, 1, kReferenceOutputs);
+  // An odd stride visits every place inside the blocks.
+  const std::int64_t stride = mask_->nnz() <= wanted ? 1 : (mask_->nnz() / wanted) | 1;
+  std::int64_t seen = 0;
+  for (std::int64_t i = 0; i < problem_.m; ++i)
+    for_each_in_row(*mask_, i, [&](std::int64_t j) {
+      if (seen++ % stride != 0) return;
+      Sum sum;
+      for (std::int64_t n = 0; n < n_; ++n)
+        sum.add(static_cast<double>(b_.data()[offset(problem_.layout_b, rows_b_, n_, i, n)]) *
+                c_.data()[offset(problem_.layout_c, rows_c_, n_, j, n)]);
+      if (problem_.accumulate) sum.add(trial_weight(i, j));
+      expected_.push_back({i, j, sum.value, tolerance_of(sum.value, sum.magnitude, sum.terms)});
+    });
+}
+
+}  // namespace lacuna
