@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/planner.h"
@@ -77,15 +78,19 @@ struct TuningRecord {
   }
 };
 
-// Hash of mask digest, problems, padding, pinned format, threads, target code properties, template version.
+// Hash of mask digest, problems, padding, pinned format, threads, the target properties that decide code (isa,
+// llvm_cpu, features, vector bits and registers), template and ABI version. n = 0 counts as the 256 it is planned for.
 [[nodiscard]] Hash128 record_key(const PlanRequest& request);
 [[nodiscard]] std::filesystem::path record_folder(const std::string& fingerprint);
 [[nodiscard]] std::filesystem::path record_path(const std::string& fingerprint, const Hash128& key);
 // Any fault is a miss.
 [[nodiscard]] std::optional<TuningRecord> find_record(const std::string& fingerprint, const Hash128& key);
+// Errors: kInvalidFile naming the field: malformed JSON, another schema, unknown or missing fields, a key that is not 32
+// hexadecimal digits, no candidates.
 [[nodiscard]] Result<TuningRecord> parse_record(std::string_view json);
 [[nodiscard]] std::string to_text(const TuningRecord& record);  // JSON
-// The winner as a plan. Errors: kInvalidFile if it does not parse or does not fit the problems.
+// The winner as a plan; its provenance is measured if it has a measured time, else predicted.
+// Errors: kInvalidFile if it does not parse or does not fit the problems.
 [[nodiscard]] Result<Plan> plan_of_record(const TuningRecord& record);
 
 }  // namespace lacuna
