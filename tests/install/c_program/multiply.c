@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A stranger's C program: one block-sparse product through the installed library, checked against a triple loop.
+ * Exit status: 0 correct, 1 an error of the library (its message on stderr), 2 a wrong element.
+ */
+#include <lacuna/lacuna.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* No dimension is a multiple of the block: the last block row and column are cut off. */
+enum { M = 100, K = 72, N = 33, BLOCK = 16, BLOCK_ROWS = 7, BLOCK_COLUMNS = 5 };
+
+static float a[M * K], b[K * N], c[M * N];
+static uint8_t flags[BLOCK_ROWS * BLOCK_COLUMNS];
+
+static int stored(int i, int j) { return flags[i / BLOCK * BLOCK_COLUMNS + j / BLOCK]; }
+
+static void fill_operands(void) {
+  for (int block = 0; block < BLOCK_ROWS * BLOCK_COLUMNS; ++block) flags[block] = block % 3 == 0;
+  for (int i = 0; i < M; ++i) {
+    for (int j = 0; j < K; ++j) a[i * K + j] = stored(i, j) ? sinf((float)(i * K + j)) : 0.0f;
+  }
+  for (int i = 0; i < K * N; ++i) b[i] = cosf((float)i);
+  for (int i = 0; i < M * N; ++i) c[i] = NAN;
+}
+
+/* Each element within the rounding bound of its own sum: (length + 2) * 2^-24 * sum |a b|. */
+static int wrong_elements(void) {
+  int wrong = 0;
+  for (int i = 0; i < M; ++i) {
+    for (int n = 0; n < N; ++n) {
+      double sum = 0, magnitude = 0;
+      for (int j = 0; j < K; ++j) {
+        const double term = (double)a[i * K + j] * b[j * N + n];
+        sum += term;
+        magnitude += fabs(term);
+      }
+      if (!(fabs(c[i * N + n] - sum) <= (K + 2) * ldexp(magnitude, -24))) ++wrong;
+    }
+  }
+  return wrong;
+}
+
+static lacuna_status multiply(lacuna_context* context, const lacuna_mask* mask) {
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.n = N;
+  lacuna_plan_options options = {sizeof(lacuna_plan_options), BLOCK, BLOCK, 1, NULL};
+  lacuna_plan* plan = NULL;
+  lacuna_status status = lacuna_plan_create(context, mask, &problem, 1, &options, &plan);
+  if (status != LACUNA_OK) return status;
+  float* values = malloc((size_t)lacuna_plan_values_count(plan) * sizeof(float));
+  status = lacuna_plan_pack(plan, a, K, values);
+  if (status == LACUNA_OK) {
+    const lacuna_operands operands = {sizeof(lacuna_operands), values, b, N, c, N, NULL, N};
+    status = lacuna_plan_execute(plan, 0, &operands);
+  }
+  if (status == LACUNA_OK) printf("%s: %s\n", lacuna_version(), lacuna_plan_kernel(plan, 0));
+  free(values);
+  lacuna_plan_destroy(plan);
+  return status;
+}
+
+int main(void) {
+  lacuna_context* context = NULL;
+  lacuna_mask* mask = NULL;
+  fill_operands();
+  lacuna_status status = lacuna_context_create(NULL, &context);
+  if (status == LACUNA_OK) status = lacuna_mask_from_blocks(M, K, BLOCK, BLOCK, flags, &mask);
+  if (status == LACUNA_OK) status = multiply(context, mask);
+  if (status != LACUNA_OK) fprintf(stderr, "error %d: %s\n", (int)status, lacuna_last_error());
+  lacuna_mask_destroy(mask);
+  lacuna_context_destroy(context);
+  if (status != LACUNA_OK) return 1;
+  const int wrong = wrong_elements();
+  if (wrong != 0) fprintf(stderr, "%d of %d elements are wrong\n", wrong, M * N);
+  return wrong == 0 ? 0 : 2;
+}
