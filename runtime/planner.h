@@ -16,6 +16,7 @@
 #include "targets/target.h"
 #include "templates/format.h"
 #include "templates/problem.h"
+#include "templates/registry.h"
 #include "templates/schedule.h"
 
 namespace lacuna {
@@ -64,6 +65,13 @@ class Planner {
 
 // Checks sizes, problems and pins. Every planner calls it first.
 [[nodiscard]] Result<> check_plan_request(const PlanRequest& request);
+
+// Dense columns a problem is planned for: n, or 256 where n = 0 leaves it open.
+[[nodiscard]] inline std::int64_t planning_n(const Problem& problem) { return problem.n > 0 ? problem.n : 256; }
+
+// Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
+// not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
+[[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
 // Answers from the record store if it holds a record for this request, else ranks every candidate by the estimate of
 // templates/registry.h with the target's rates (no clock). Thread-safe.

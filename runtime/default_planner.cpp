@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "runtime/bsr_structure.h"
+#include "runtime/planner.h"
+#include "runtime/record.h"
+#include "templates/kernel_spec.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+namespace {
+
+struct RankedPlan {
+  Plan plan;
+  double cycles = 0;
+};
+
+BlockCounts counts_of(const Problem& problem, const Bsr& block, std::int64_t blocks) {
+  const bool by_column = problem.op == Op::kSpmmTransposed;
+  BlockCounts counts;
+  counts.rows_out = by_column ? problem.k : problem.m;
+  counts.rows_in = problem.op == Op::kSpmm ? problem.k : problem.m;
+  const std::int32_t panel_rows = by_column ? block.c : block.r;
+  counts.panels = (counts.rows_out + panel_rows - 1) / panel_rows;
+  counts.blocks = blocks;
+  return counts;
+}
+
+// The cheapest schedule of one problem in one format.
+std::pair<Schedule, double> best_schedule(const Problem& problem, const Format& format,
+                                          std::int64_t blocks, const Target& target) {
+  KernelSpec spec = make_kernel_spec(problem, format, {});
+  const BlockCounts counts = counts_of(problem, std::get<Bsr>(format), blocks);
+  const std::int64_t n = planning_n(problem);
+  std::pair<Schedule, double> best{{}, std::numeric_limits<double>::infinity()};
+  for (const Schedule& schedule : enumerate_schedules(spec, target)) {
+    spec.schedule = schedule;
+    const double cycles = estimate_cycles(estimate_work(spec, target, counts, n), target);
+    if (cycles < best.second) best = {schedule, cycles};
+  }
+  return best;
+}
+
+RankedPlan rank_format(const PlanRequest& request, const Format& format, std::int64_t blocks) {
+  RankedPlan ranked{.plan = {format, {}, Provenance::kDefault}, .cycles = 0};
+  for (const Problem& problem : request.problems) {
+    const auto [schedule, cycles] = best_schedule(problem, format, blocks, request.target);
+    ranked.plan.schedules.push_back(schedule);
+    ranked.cycles += cycles;
+  }
+  return ranked;
+}
+
+// The record's plan, unless it fits no longer (templates change): then it is a miss like any other.
+std::optional<Plan> recorded_plan(const PlanRequest& request, const std::string& fingerprint) {
+  if (fingerprint.empty()) return std::nullopt;
+  const auto record = find_record(fingerprint, record_key(request));
+  if (!record) return std::nullopt;
+  auto plan = plan_of_record(*record);
+  if (!plan || plan->schedules.size() != request.problems.size()) return std::nullopt;
+  for (std::size_t i = 0; i < plan->schedules.size(); ++i)
+    if (!check_schedule(make_kernel_spec(request.problems[i], plan->format, plan->schedules[i]),
+                        request.target))
+      return std::nullopt;
+  return std::move(*plan);
+}
+
+}  // namespace
+
+Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
+  LACUNA_TRY_VOID(check_plan_request(request));
+  if (auto plan = recorded_plan(request, fingerprint_)) return std::move(*plan);
+
+  const std::vector<Format> formats = candidate_formats(request);
+  if (formats.empty())
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format {} would store elements outside the mask",
+                      to_text(request.pinned_format.value_or(Bsr{})));
+  std::vector<Bsr> shapes;
+  for (const Format& format : formats)
+    shapes.push_back(std::get<Bsr>(format));
+  const std::vector<std::int64_t> blocks = count_blocks(*request.mask, shapes);
+
+  RankedPlan best{.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
+  for (std::size_t i = 0; i < formats.size(); ++i)
+    if (RankedPlan ranked = rank_format(request, formats[i], blocks[i]);
+        ranked.cycles < best.cycles)
+      best = std::move(ranked);
+  if (best.plan.schedules.empty())
+    return make_error(ErrorCode::kInvalidArgument, "target {}: no legal schedule for this problem",
+                      request.target.name);
+  return std::move(best.plan);
+}
+
+}  // namespace lacuna

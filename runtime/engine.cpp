@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine.h"
+
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "codegen/code_generator.h"
+#include "targets/base/env.h"
+#include "targets/base/file.h"
+#include "targets/host.h"
+
+namespace lacuna {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int32_t kMaxThreads = 4096;
+
+std::vector<fs::path> split_paths(std::string_view text) {
+  std::vector<fs::path> paths;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(':'), text.size());
+    if (end != 0) paths.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return paths;
+}
+
+}  // namespace
+
+struct Engine::Store {
+  ObjectCache cache{fs::path()};
+  std::vector<ObjectCache> bundles;
+  // Kernels are loaded and compiled without the lock; of two threads that make the same one, the first wins.
+  mutable std::mutex mutex;
+  std::unordered_map<std::string, std::unique_ptr<LoadedKernel>> kernels;  // by canonical name
+  Counters counters;
+  std::string cache_fault;
+
+  enum class Origin : std::uint8_t { kBundle, kCache, kCompiled };
+  struct Made {
+    LoadedKernel kernel;
+    Origin origin;
+  };
+
+  const LoadedKernel* find(const std::string& name);
+  Result<Made> make(const KernelSpec& spec, const Target& target, const std::string& name);
+  const LoadedKernel* keep(const std::string& name, Made made);
+};
+
+const LoadedKernel* Engine::Store::find(const std::string& name) {
+  const std::lock_guard lock(mutex);
+  const auto it = kernels.find(name);
+  if (it == kernels.end()) return nullptr;
+  ++counters.memory_hits;
+  return it->second.get();
+}
+
+Result<Engine::Store::Made> Engine::Store::make(const KernelSpec& spec, const Target& target,
+                                                const std::string& name) {
+  const Hash128 key = kernel_key(spec, target);
+  // An object that is intact but does not load is a miss too: the code generator makes a good one.
+  for (const ObjectCache& bundle : bundles)
+    if (const auto object = bundle.find(name, key))
+      if (auto loaded = LoadedKernel::load(*object))
+        return Made{std::move(*loaded), Origin::kBundle};
+  if (const auto object = cache.find(name, key))
+    if (auto loaded = LoadedKernel::load(*object)) return Made{std::move(*loaded), Origin::kCache};
+
+  LACUNA_TRY(CodeGenerator* const generator, load_code_generator());
+  LACUNA_TRY(const CompiledKernel object, generator->compile(spec, target));
+  LACUNA_TRY(LoadedKernel loaded, LoadedKernel::load(object));
+  if (auto stored = cache.store(object, key); !stored) {
+    const std::lock_guard lock(mutex);
+    cache_fault = std::move(stored).error().message;
+  }
+  return Made{std::move(loaded), Origin::kCompiled};
+}
+
+const LoadedKernel* Engine::Store::keep(const std::string& name, Made made) {
+  const std::lock_guard lock(mutex);
+  switch (made.origin) {
+    case Origin::kBundle:
+      ++counters.bundle_hits;
+      break;
+    case Origin::kCache:
+      ++counters.cache_hits;
+      break;
+    case Origin::kCompiled:
+      ++counters.compiled;
+      break;
+  }
+  auto& slot = kernels[name];
+  if (slot == nullptr) slot = std::make_unique<LoadedKernel>(std::move(made.kernel));
+  return slot.get();
+}
+
+Engine::Engine() : store_(std::make_unique<Store>()) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
+  if (options.threads < 0 || options.threads > kMaxThreads)
+    return make_error(ErrorCode::kInvalidArgument, "threads {} is not in [0, {}]", options.threads,
+                      kMaxThreads);
+  LACUNA_TRY(HostDescription host, describe_host());
+  std::unique_ptr<Engine> engine(new Engine);
+  engine->fingerprint_ = host_fingerprint(host);
+  if (options.target) {
+    LACUNA_TRY_VOID(check_runs_on_host(*options.target));
+    engine->target_ = *options.target;
+  } else {
+    engine->target_ = std::move(host.target);
+    engine->note_ = std::move(host.note);
+  }
+  engine->threads_ = options.threads > 0 ? options.threads : openmp_max_threads();
+  engine->planner_ = std::make_unique<DefaultPlanner>(engine->fingerprint_);
+
+  engine->store_->cache =
+      ObjectCache(options.cache_folder.value_or(user_cache_folder() / "v1" / "objects"));
+  std::vector<fs::path> bundles = options.bundle_folders;
+  if (const auto more = read_env("LACUNA_BUNDLE"))
+    for (fs::path& path : split_paths(*more))
+      bundles.push_back(std::move(path));
+  for (fs::path& path : bundles)
+    engine->store_->bundles.emplace_back(std::move(path));
+  return engine;
+}
+
+Result<const LoadedKernel*> Engine::kernel(const KernelSpec& spec) {
+  LACUNA_TRY_VOID(check_schedule(spec, target_));
+  const std::string name = kernel_name(spec, target_.name);
+  if (const LoadedKernel* const loaded = store_->find(name)) return loaded;
+  auto made = store_->make(spec, target_, name);
+  if (!made) return add_context(name, std::move(made).error());
+  return store_->keep(name, std::move(*made));
+}
+
+std::string Engine::cache_fault() const {
+  const std::lock_guard lock(store_->mutex);
+  return store_->cache_fault;
+}
+
+Engine::Counters Engine::counters() const {
+  const std::lock_guard lock(store_->mutex);
+  return store_->counters;
+}
+
+}  // namespace lacuna

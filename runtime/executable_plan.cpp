@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ExecutablePlan: binding kernels to a mask, splitting one call into tasks, checking operands.
+//
+// A task is a range of panels x a range of dense columns. Each element of the output is computed by one task, in an
+// order of summation that the kernel fixes, so no split changes a bit of the result.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "runtime/engine.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::int64_t kTasksPerThread =
+    4;  // enough to even out unequal tasks and cores, few enough to be cheap
+constexpr std::int64_t kFinePanelParts = 256;
+// A task should outlast its dispatch: 2^18 flop are about 4 us at 64 GFLOP/s, an OpenMP region 1 to 3 us.
+constexpr double kMinTaskFlops = 262144;
+
+// How an op maps onto the kernel's arguments.
+struct Roles {
+  const PanelIndex* index = nullptr;
+  std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
+  std::int64_t rows_b = 0, rows_c = 0;     // rows of the dense operands
+};
+
+Roles roles_of(Op op, const BsrStructure& s) {
+  switch (op) {
+    case Op::kSpmm:
+      return {&s.by_row, s.m, s.k, s.k, s.m};
+    case Op::kSpmmTransposed:
+      return {&s.by_column, s.k, s.m, s.m, s.k};
+    case Op::kSddmm:
+      return {&s.by_row, s.m, s.m, s.m, s.k};
+  }
+  return {};
+}
+
+// Boundaries of up to `parts` panel ranges of about equal work; a panel costs its entries and its epilogue.
+std::vector<std::int64_t> cut_panels(const PanelIndex& index, std::int64_t parts) {
+  const std::int64_t panels = index.panels();
+  const std::int64_t total = index.ptr.back() + panels;
+  std::vector<std::int64_t> cuts{0};
+  for (std::int64_t part = 1; part < parts; ++part) {
+    const auto target = static_cast<std::int64_t>(
+        static_cast<double>(total) * static_cast<double>(part) / static_cast<double>(parts));
+    std::int64_t panel = cuts.back();
+    while (panel < panels && index.ptr[static_cast<std::size_t>(panel)] + panel < target)
+      ++panel;
+    if (panel > cuts.back() && panel < panels) cuts.push_back(panel);
+  }
+  cuts.push_back(panels);
+  return cuts;
+}
+
+// Scratch of the calling thread, kept between calls. Null when there is no memory.
+float* thread_scratch(std::int64_t floats) {
+  struct Free {
+    void operator()(float* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<float[], Free> buffer;
+  thread_local std::int64_t capacity = 0;
+  if (floats > capacity) {
+    constexpr std::size_t kAlignment = 64;
+    const std::size_t bytes =
+        (static_cast<std::size_t>(floats) * sizeof(float) + kAlignment - 1) & ~(kAlignment - 1);
+    buffer.reset();
+    capacity = 0;
+    buffer.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
+    if (buffer != nullptr) capacity = floats;
+  }
+  return buffer.get();
+}
+
+struct DenseOperand {
+  const char* name;
+  const char* ld_name;
+  const float* data;
+  std::int64_t ld;
+  Layout layout;
+  std::int64_t rows;
+};
+
+Result<> check_dense(const DenseOperand& x, std::int64_t n) {
+  if (x.rows == 0 || n == 0) return {};  // never touched
+  if (x.data == nullptr) return make_error(ErrorCode::kInvalidArgument, "{} is null", x.name);
+  const bool row_major = x.layout == Layout::kRowMajor;
+  const std::int64_t width = row_major ? n : x.rows;
+  const std::int64_t lines = row_major ? x.rows : n;
+  if (x.ld < width)
+    return make_error(ErrorCode::kInvalidArgument, "{} {} is less than the {} {} of a {} {}",
+                      x.ld_name, x.ld, width, row_major ? "columns" : "rows", to_text(x.layout),
+                      x.name);
+  std::int64_t extent = 0;
+  constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
+  if (__builtin_mul_overflow(x.ld, lines, &extent) ||
+      extent > kMaxBytes / static_cast<std::int64_t>(sizeof(float)))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{} {} x {} lines of {} exceed the address space", x.ld_name, x.ld, lines,
+                      x.name);
+  return {};
+}
+
+Result<> check_operands(const Problem& problem, const Roles& roles, const BsrStructure& s,
+                        const Operands& operands) {
+  if (operands.n < 0)
+    return make_error(ErrorCode::kInvalidArgument, "n {} is negative", operands.n);
+  if (operands.values == nullptr && s.values_count() != 0)
+    return make_error(ErrorCode::kInvalidArgument, "values is null");
+  LACUNA_TRY_VOID(check_dense(
+      {"b", "ldb", operands.b, operands.ldb, problem.layout_b, roles.rows_b}, operands.n));
+  LACUNA_TRY_VOID(check_dense(
+      {"c", "ldc", operands.c, operands.ldc, problem.layout_c, roles.rows_c}, operands.n));
+  if (problem.epilogue != Epilogue::kNone && operands.bias == nullptr && roles.rows_out != 0)
+    return make_error(ErrorCode::kInvalidArgument, "bias is null, the epilogue is {}",
+                      to_text(problem.epilogue));
+  return {};
+}
+
+// One call cut into tasks: number t is panel part t / n_parts and n part t % n_parts.
+struct TaskGrid {
+  const KernelSpec* spec = nullptr;
+  const Target* target = nullptr;
+  BsrKernel function = nullptr;
+  const std::vector<std::int64_t>* cuts = nullptr;
+  std::int64_t panel_parts = 1, n_parts = 1, n_granule = 1;
+  BsrKernelArgs args{};  // of the whole call
+  std::atomic<std::int64_t> missing_scratch_floats{0};
+
+  [[nodiscard]] std::int64_t tasks() const { return panel_parts * n_parts; }
+  [[nodiscard]] std::int64_t panel_cut(std::int64_t part) const {
+    const auto fine_parts = static_cast<std::int64_t>(cuts->size()) - 1;
+    return (*cuts)[static_cast<std::size_t>(part * fine_parts / panel_parts)];
+  }
+  [[nodiscard]] std::int64_t n_cut(std::int64_t part) const {
+    const std::int64_t n = args.n_end;
+    const std::int64_t granules = (n + n_granule - 1) / n_granule;
+    return std::min(n, part * granules / n_parts * n_granule);
+  }
+  void run(std::int64_t task) {
+    BsrKernelArgs part = args;
+    part.panel_begin = panel_cut(task / n_parts);
+    part.panel_end = panel_cut(task / n_parts + 1);
+    part.n_begin = n_cut(task % n_parts);
+    part.n_end = n_cut(task % n_parts + 1);
+    const std::int64_t floats =
+        scratch_floats(*spec, *target, part.rows_in, part.rows_out, part.n_end - part.n_begin);
+    part.scratch = floats == 0 ? nullptr : thread_scratch(floats);
+    if (floats != 0 && part.scratch == nullptr) {
+      missing_scratch_floats = floats;
+      return;
+    }
+    function(&part);
+  }
+};
+
+// Splits the dimension whose operand the loop order does not keep in cache; the other one only if that is not enough.
+void choose_parts(TaskGrid& grid, const Splits& splits, std::int64_t wanted) {
+  const auto max_panel_parts = splits.panels ? static_cast<std::int64_t>(grid.cuts->size()) - 1 : 1;
+  const std::int64_t max_n_parts =
+      splits.n ? (grid.args.n_end + splits.n_granule - 1) / splits.n_granule : 1;
+  const auto rest = [&](std::int64_t parts) { return (wanted + parts - 1) / parts; };
+  grid.n_granule = splits.n_granule;
+  if (grid.spec->schedule.order == LoopOrder::kPanelOuter) {
+    grid.panel_parts = std::clamp<std::int64_t>(wanted, 1, max_panel_parts);
+    grid.n_parts = std::clamp<std::int64_t>(rest(grid.panel_parts), 1, max_n_parts);
+  } else {
+    grid.n_parts = std::clamp<std::int64_t>(wanted, 1, max_n_parts);
+    grid.panel_parts = std::clamp<std::int64_t>(rest(grid.n_parts), 1, max_panel_parts);
+  }
+}
+
+BsrKernelArgs make_args(const Roles& roles, const Operands& operands) {
+  BsrKernelArgs args{};
+  args.values = operands.values;
+  args.ptr = roles.index->ptr.data();
+  args.origin = roles.index->origin.data();
+  args.block = roles.index->block.empty() ? nullptr : roles.index->block.data();
+  args.b = operands.b;
+  args.c = operands.c;
+  args.bias = operands.bias;
+  args.ldb = operands.ldb;
+  args.ldc = operands.ldc;
+  args.rows_out = roles.rows_out;
+  args.rows_in = roles.rows_in;
+  args.panel_end = roles.index->panels();
+  args.n_end = operands.n;
+  return args;
+}
+
+Result<PlanRequest> bind_to_engine(const PlanRequest& request, const Engine& engine) {
+  PlanRequest bound = request;
+  if (bound.target.name.empty()) bound.target = engine.target();
+  if (bound.target != engine.target())
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the plan is for target {}, the engine's target is {}", bound.target.name,
+                      engine.target().name);
+  LACUNA_TRY_VOID(check_plan_request(bound));
+  return bound;
+}
+
+Result<> check_plan(const Plan& plan, const PlanRequest& request) {
+  if (plan.schedules.size() != request.problems.size())
+    return make_error(ErrorCode::kInvalidArgument, "the plan has {} schedules for {} problems",
+                      plan.schedules.size(), request.problems.size());
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
+                                                               const PlanRequest& request,
+                                                               std::optional<Plan> plan) {
+  LACUNA_TRY(const PlanRequest bound, bind_to_engine(request, engine));
+  if (!plan) {
+    LACUNA_TRY(plan, engine.planner().plan(bound));
+  }
+  LACUNA_TRY_VOID(check_plan(*plan, bound));
+
+  std::unique_ptr<ExecutablePlan> made(new ExecutablePlan);
+  LACUNA_TRY(made->structure_, make_bsr_structure(*bound.mask, std::get<Bsr>(plan->format)));
+  if (bound.padding == Padding::kExact && !is_exact(made->structure_, *bound.mask))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format {} would store elements outside the mask", to_text(plan->format));
+  made->plan_ = std::move(*plan);
+  made->plan_.format = made->structure_.format;  // clamped to m and k
+  made->problems_ = bound.problems;
+  made->target_ = engine.target();
+  made->threads_ = bound.threads;
+
+  const std::int64_t parts = std::max(kFinePanelParts, kTasksPerThread * bound.threads);
+  for (std::size_t i = 0; i < bound.problems.size(); ++i) {
+    BoundKernel kernel;
+    kernel.spec = make_kernel_spec(bound.problems[i], made->plan_.format, made->plan_.schedules[i]);
+    LACUNA_TRY(const LoadedKernel* const loaded, engine.kernel(kernel.spec));
+    kernel.function = reinterpret_cast<BsrKernel>(loaded->address());
+    kernel.splits = allowed_splits(kernel.spec, made->target_);
+    kernel.panel_cuts = cut_panels(*roles_of(kernel.spec.op, made->structure_).index, parts);
+    made->kernels_.push_back(std::move(kernel));
+  }
+  return made;
+}
+
+Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands) const {
+  return execute(problem, operands, openmp_parallel_for(threads_));
+}
+
+Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
+                                 const ParallelFor& parallel) const {
+  if (problem >= kernels_.size())
+    return make_error(ErrorCode::kInvalidArgument, "problem {} is not below the plan's {}", problem,
+                      kernels_.size());
+  const BoundKernel& kernel = kernels_[problem];
+  const Roles roles = roles_of(kernel.spec.op, structure_);
+  LACUNA_TRY_VOID(check_operands(problems_[problem], roles, structure_, operands));
+  const bool writes_values = kernel.spec.op == Op::kSddmm;
+  if (operands.n == 0) {  // an empty sum: zero for sddmm; spmm has no output at all
+    if (writes_values && !kernel.spec.accumulate)
+      std::fill_n(operands.values, values_count(), 0.0F);
+    return {};
+  }
+  if (roles.rows_out == 0 || (writes_values && structure_.nnz_blocks() == 0)) return {};
+
+  TaskGrid grid;
+  grid.spec = &kernel.spec;
+  grid.target = &target_;
+  grid.function = kernel.function;
+  grid.cuts = &kernel.panel_cuts;
+  grid.args = make_args(roles, operands);
+  if (parallel.run == nullptr || parallel.threads <= 1) {
+    grid.run(0);
+  } else {
+    const double flops =
+        2.0 * static_cast<double>(structure_.values_count()) * static_cast<double>(operands.n);
+    const std::int64_t wanted = std::min(kTasksPerThread * parallel.threads,
+                                         1 + static_cast<std::int64_t>(flops / kMinTaskFlops));
+    choose_parts(grid, kernel.splits, wanted);
+    if (grid.tasks() == 1) {
+      grid.run(0);
+    } else {
+      parallel.run(
+          parallel.pool, grid.tasks(),
+          [](void* context, std::int64_t task) { static_cast<TaskGrid*>(context)->run(task); },
+          &grid);
+    }
+  }
+  if (const std::int64_t floats = grid.missing_scratch_floats; floats != 0)
+    return make_error(ErrorCode::kIo, "no memory for {} floats of scratch", floats);
+  if (writes_values &&
+      (structure_.m % structure_.format.r != 0 || structure_.k % structure_.format.c != 0))
+    clear_edge_overlap(structure_, operands.values);
+  return {};
+}
+
+std::string ExecutablePlan::kernel_name_of(std::size_t problem) const {
+  return problem < kernels_.size() ? kernel_name(kernels_[problem].spec, target_.name)
+                                   : std::string();
+}
+
+}  // namespace lacuna

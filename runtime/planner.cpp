@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/planner.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+
+#include "runtime/bsr_structure.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::array kBlockDims = {1, 2, 4, 8, 16, 32, 64};
+
+Bsr clamp_to(const Bsr& block, const Mask& mask) {
+  const auto clamp = [](std::int32_t dim, std::int64_t extent) {
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(extent, 1, dim));
+  };
+  return {clamp(block.r, mask.m()), clamp(block.c, mask.k())};
+}
+
+// Whether `blocks` blocks of this shape store no element outside the mask. Counts decide where the shape divides the
+// matrix; edge blocks overlap their neighbours, so only bounds do there, and the structure itself decides the rest.
+bool stores_exactly(const Mask& mask, const Bsr& block, std::int64_t blocks) {
+  const std::int64_t area = std::int64_t{block.r} * block.c;
+  if (mask.m() % block.r == 0 && mask.k() % block.c == 0) return blocks * area == mask.nnz();
+  const std::int64_t edge_blocks = (mask.m() / block.r + 1) + (mask.k() / block.c + 1);
+  if ((blocks - edge_blocks) * area > mask.nnz()) return false;
+  const auto structure = make_bsr_structure(mask, block);
+  return structure && is_exact(*structure, mask);
+}
+
+std::vector<Bsr> only_exact(const Mask& mask, const std::vector<Bsr>& blocks) {
+  const std::vector<std::int64_t> counts = count_blocks(mask, blocks);
+  std::vector<Bsr> exact;
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (stores_exactly(mask, blocks[i], counts[i])) exact.push_back(blocks[i]);
+  return exact;
+}
+
+Result<> check_pinned(const Format& format) {
+  const auto& block = std::get<Bsr>(format);
+  for (const auto& [name, dim] : {std::pair{"r", block.r}, std::pair{"c", block.c}})
+    if (dim < 1 || dim > kMaxBlockDim)
+      return make_error(ErrorCode::kInvalidArgument, "block {} {} is not in [1, {}]", name, dim,
+                        kMaxBlockDim);
+  return {};
+}
+
+}  // namespace
+
+Result<> check_plan_request(const PlanRequest& request) {
+  if (request.mask == nullptr)
+    return make_error(ErrorCode::kInvalidArgument, "the plan has no mask");
+  if (request.problems.empty())
+    return make_error(ErrorCode::kInvalidArgument, "the plan has no problem");
+  for (std::size_t i = 0; i < request.problems.size(); ++i) {
+    const Problem& problem = request.problems[i];
+    if (auto ok = check_problem(problem); !ok)
+      return add_context(fmt::format("problem {}", i), std::move(ok).error());
+    if (problem.m != request.mask->m() || problem.k != request.mask->k())
+      return make_error(ErrorCode::kInvalidArgument, "problem {} is {} x {}, the mask is {} x {}",
+                        i, problem.m, problem.k, request.mask->m(), request.mask->k());
+  }
+  if (request.pinned_format) LACUNA_TRY_VOID(check_pinned(*request.pinned_format));
+  if (request.threads < 1)
+    return make_error(ErrorCode::kInvalidArgument, "threads {} is not positive", request.threads);
+  if (request.target.isa != Isa::kX86_64)
+    return make_error(ErrorCode::kUnsupported, "target {}: no kernels for {} yet",
+                      request.target.name, to_text(request.target.isa));
+  return {};
+}
+
+std::vector<Format> candidate_formats(const PlanRequest& request) {
+  const Mask& mask = *request.mask;
+  std::vector<Bsr> blocks;
+  if (request.pinned_format) {
+    blocks.push_back(clamp_to(std::get<Bsr>(*request.pinned_format), mask));
+  } else {
+    for (const std::int32_t r : kBlockDims)
+      for (const std::int32_t c : kBlockDims)
+        if (const Bsr block = clamp_to({r, c}, mask);
+            std::ranges::find(blocks, block) == blocks.end())
+          blocks.push_back(block);
+  }
+  if (request.padding == Padding::kExact) blocks = only_exact(mask, blocks);
+  return {blocks.begin(), blocks.end()};
+}
+
+double estimate_cycles(const WorkEstimate& work, const Target& target) {
+  const Pipes& pipes = target.pipes;
+  // Cycles of each resource, one core. Broadcasts and loads share the load pipes but have limits of their own.
+  const double fma = work.fmas / pipes.fma_per_cycle;
+  const double load =
+      work.vector_loads / pipes.load_per_cycle + work.broadcasts / pipes.broadcast_per_cycle;
+  const double store = work.stores / pipes.store_per_cycle;
+  const double shuffle = work.shuffles;
+  // Bytes per cycle that one core draws from where the operands live together. Typical of server cores since 2017
+  // (L2 64 wide but about half sustained; L3 and memory are latency-bound per core); the tuner replaces
+  // them by measured rates.
+  constexpr double kL2BytesPerCycle = 32, kL3BytesPerCycle = 12, kDramBytesPerCycle = 4;
+  const auto fits = [&](std::int64_t bytes) {
+    return work.footprint_bytes <= static_cast<double>(bytes);
+  };
+  const double rate = fits(target.caches.l2_bytes)   ? kL2BytesPerCycle
+                      : fits(target.caches.l3_bytes) ? kL3BytesPerCycle
+                                                     : kDramBytesPerCycle;
+  const double memory = (work.bytes_a + work.bytes_b + work.bytes_c) / rate;
+  // Filling and draining a register tile: one pass through the FMA pipe and a few branches, not overlapped.
+  const double fixed = work.tile_passes * (pipes.fma_latency + 8.0);
+  return std::max({fma, load, store, memory}) + shuffle + fixed;
+}
+
+}  // namespace lacuna
