@@ -7,7 +7,7 @@ export CMAKE_C_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(CMAKE_C_COMPILER_LAUNCHER)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench format lint install-deps install-dev-deps clean
+.PHONY: help demo test bench sanitize format lint install-deps install-dev-deps clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,11 @@ bench: install-deps ## build the benchmarks, run them, write results/
 	cmake --preset release
 	cmake --build --preset release
 	.ci/run_benchmarks.sh build/release results
+
+sanitize: install-deps ## build with address and undefined-behaviour sanitizers, run the unit tests
+	cmake --preset asan
+	cmake --build --preset asan --target tests/unit/all lacuna_codegen_llvm
+	ctest --test-dir build/asan/tests/unit --output-on-failure --no-tests=error
 
 format: install-dev-deps ## reformat every C and C++ file
 	.ci/format.sh
