@@ -146,8 +146,14 @@ std::vector<std::string> read_features(const CpuidSource& source) {
   const bool osxsave = (read_if_present(source, 1).ecx >> kOsxsaveBit & 1U) != 0;
   const std::uint64_t xcr0 = osxsave ? source.xcr0() : 0;
   std::vector<std::string> features;
+  CpuidRegisters registers;
+  const FeatureBit* previous = nullptr;
   for (const FeatureBit& f : kFeatureBits) {
-    const auto registers = read_if_present(source, f.leaf, f.subleaf);
+    // Under a hypervisor each CPUID costs some ten microseconds: read a leaf once (the table is in order).
+    const bool same_leaf =
+        previous != nullptr && previous->leaf == f.leaf && previous->subleaf == f.subleaf;
+    if (!same_leaf) registers = read_if_present(source, f.leaf, f.subleaf);
+    previous = &f;
     const bool present = (pick(registers, f.reg) >> f.bit & 1U) != 0;
     if (present && state_enabled(f.state, xcr0)) features.emplace_back(f.name);
   }

@@ -44,7 +44,11 @@ Caches read_hwloc_caches() {
   return caches;
 }
 
-// They cannot change while the process runs, and reading the topology takes milliseconds.
+// These cannot change while the process runs; reading them takes milliseconds.
+const CpuFacts& native_facts() {
+  static const CpuFacts kFacts = read_cpu_facts(native_cpuid());
+  return kFacts;
+}
 const Caches& hwloc_caches() {
   static const Caches kCaches = read_hwloc_caches();
   return kCaches;
@@ -79,7 +83,7 @@ Result<HostDescription> describe_host() {
   return make_error(ErrorCode::kUnsupported, "this processor is not x86-64");
 #endif
   LACUNA_TRY(const VectorLimit limit, read_vector_limit());
-  const CpuFacts facts = read_cpu_facts(native_cpuid());
+  const CpuFacts& facts = native_facts();
   const Caches caches = merge_caches(hwloc_caches(), facts.caches);
   const bool hidden = limit.narrow && facts.has_feature("avx512f");
   LACUNA_TRY(HostDescription host, describe_cpu(hidden ? without_avx512(facts) : facts, caches));

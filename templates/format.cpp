@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/format.h"
+
+#include <cstdint>
+#include <fmt/format.h>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "targets/base/result.h"
+#include "targets/base/text.h"
+
+namespace lacuna {
+namespace {
+
+struct FormatText {
+  std::string operator()(const Bsr& bsr) const { return fmt::format("bsr{}x{}", bsr.r, bsr.c); }
+};
+
+Result<Format> parse_bsr(std::string_view dims, std::string_view text) {
+  const auto r = parse_digits(cut_digits(dims));
+  const bool separated = cut_prefix(dims, "x");
+  const auto c = parse_digits(dims);
+  if (!r || !separated || !c)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format '{}' is not bsr<r>x<c>, for example bsr32x1", text);
+  const auto legal = [](std::int64_t dim) { return dim >= 1 && dim <= kMaxBlockDim; };
+  if (!legal(*r) || !legal(*c))
+    return make_error(ErrorCode::kInvalidArgument, "format '{}': block dimensions are from 1 to {}",
+                      text, kMaxBlockDim);
+  return Bsr{.r = static_cast<std::int32_t>(*r), .c = static_cast<std::int32_t>(*c)};
+}
+
+}  // namespace
+
+std::string to_text(const Format& format) {
+  return std::visit(FormatText{}, format);
+}
+
+Result<Format> parse_format(std::string_view text) {
+  std::string_view rest = text;
+  if (cut_prefix(rest, "bsr")) return parse_bsr(rest, text);
+  return make_error(ErrorCode::kInvalidArgument, "format '{}' is not known, known is bsr<r>x<c>",
+                    text);
+}
+
+}  // namespace lacuna

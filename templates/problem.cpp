@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/problem.h"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "targets/base/dtype.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+
+namespace lacuna {
+namespace {
+
+// Enumerators may come from the C interface as bare numbers.
+template <NamedEnum E>
+Result<> check_known(const char* field, E value) {
+  for (const auto& [known, name] : EnumNames<E>::kNames)
+    if (known == value) return {};
+  return make_error(ErrorCode::kInvalidArgument, "{} {} is not a known value", field,
+                    static_cast<int>(value));
+}
+
+// Kernels address rows of B by 32-bit element indices (abi.h).
+Result<> check_extent(const char* field, std::int64_t extent) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
+  if (extent < 0 || extent > kMax)
+    return make_error(ErrorCode::kInvalidArgument, "{} {} is not from 0 to {}", field, extent,
+                      kMax);
+  return {};
+}
+
+}  // namespace
+
+Result<> check_problem(const Problem& problem) {
+  LACUNA_TRY_VOID(check_known("op", problem.op));
+  LACUNA_TRY_VOID(check_known("dtype", problem.dtype));
+  LACUNA_TRY_VOID(check_known("layout_b", problem.layout_b));
+  LACUNA_TRY_VOID(check_known("layout_c", problem.layout_c));
+  LACUNA_TRY_VOID(check_known("epilogue", problem.epilogue));
+  LACUNA_TRY_VOID(check_extent("m", problem.m));
+  LACUNA_TRY_VOID(check_extent("k", problem.k));
+  LACUNA_TRY_VOID(check_extent("n", problem.n));
+  if (problem.op == Op::kSddmm && problem.epilogue != Epilogue::kNone)
+    return make_error(ErrorCode::kInvalidArgument, "sddmm takes no epilogue, not {}",
+                      to_text(problem.epilogue));
+  if (problem.dtype != DType::kF32)
+    return make_error(ErrorCode::kUnsupported, "no kernels for dtype {}, only for f32",
+                      to_text(problem.dtype));
+  return {};
+}
+
+}  // namespace lacuna
