@@ -132,9 +132,8 @@ Result<const LoadedKernel*> Engine::kernel(const KernelSpec& spec) {
   LACUNA_TRY_VOID(check_schedule(spec, target_));
   const std::string name = kernel_name(spec, target_.name);
   if (const LoadedKernel* const loaded = store_->find(name)) return loaded;
-  auto made = store_->make(spec, target_, name);
-  if (!made) return add_context(name, std::move(made).error());
-  return store_->keep(name, std::move(*made));
+  LACUNA_TRY(Store::Made made, store_->make(spec, target_, name));
+  return store_->keep(name, std::move(made));
 }
 
 std::string Engine::cache_fault() const {

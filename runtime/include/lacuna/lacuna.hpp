@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// lacuna.hpp: the C interface (lacuna.h) for C++20. Header only; it adds no ABI.
+//
+//     lacuna::Context context;
+//     const lacuna::Mask mask = lacuna::Mask::load("weights.npz");
+//     lacuna::Problem forward;                        // C[M,N] = A[M,K] * B[K,N], row-major
+//     forward.n = 256;
+//     const lacuna::Plan plan(context, mask, {forward});
+//     std::vector<float> values = plan.pack(dense, lda);
+//     plan.spmm(0, values.data(), {b, ldb}, {c, ldc}, 256);
+//
+// Failures: each constructor and function that can fail throws lacuna::Exception, which carries the status and the
+// message of the C interface. Nothing else is thrown, but std::bad_alloc by vectors and strings.
+// Ownership: Context, Mask and Plan own their handle; movable, not copyable. A moved-from object may only be
+// destroyed or assigned to. A Plan needs its Context alive, not its Mask.
+// Thread safety: as in lacuna.h; an object may be used from several threads at once.
+#ifndef LACUNA_LACUNA_HPP_
+#define LACUNA_LACUNA_HPP_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "lacuna/lacuna.h"
+
+// The inline namespace keeps these classes apart, for the linker, from the library's own lacuna::Mask and lacuna::Plan.
+namespace lacuna::inline v0 {
+
+// What a failed call throws: what() is lacuna_last_error(), status() one of LACUNA_ERROR_*.
+class Exception : public std::runtime_error {
+ public:
+  Exception(lacuna_status status, const std::string& message)
+      : std::runtime_error(message), status_(status) {}
+  [[nodiscard]] lacuna_status status() const noexcept { return status_; }
+
+ private:
+  lacuna_status status_;
+};
+
+namespace detail {
+
+inline void check(lacuna_status status) {
+  if (status != LACUNA_OK) throw Exception(status, lacuna_last_error());
+}
+
+template <class Handle, void (*destroy)(Handle*)>
+struct Destroy {
+  void operator()(Handle* handle) const noexcept { destroy(handle); }
+};
+
+template <class Handle, void (*destroy)(Handle*)>
+using Owned = std::unique_ptr<Handle, Destroy<Handle, destroy>>;
+
+}  // namespace detail
+
+enum class Op : std::int32_t {
+  kSpmm = LACUNA_OP_SPMM,
+  kSpmmTransposed = LACUNA_OP_SPMM_TRANSPOSED,
+  kSddmm = LACUNA_OP_SDDMM,
+};
+enum class Layout : std::int32_t { kRowMajor = LACUNA_ROW_MAJOR, kColMajor = LACUNA_COL_MAJOR };
+enum class Epilogue : std::int32_t {
+  kNone = LACUNA_EPILOGUE_NONE,
+  kBias = LACUNA_EPILOGUE_BIAS,
+  kBiasRelu = LACUNA_EPILOGUE_BIAS_RELU,
+};
+
+// lacuna_problem with defaults.
+struct Problem {
+  Op op = Op::kSpmm;
+  Layout layout_b = Layout::kRowMajor;
+  Layout layout_c = Layout::kRowMajor;
+  Epilogue epilogue = Epilogue::kNone;
+  bool accumulate = false;
+  std::int64_t n = 0;  // expected dense columns; 0 = unknown
+};
+
+// lacuna_context_options with defaults. The texts are copied.
+struct ContextOptions {
+  const char* cache_folder = nullptr;          // null = per-user cache, "" = none
+  const char* bundle_folder = nullptr;         // null = none
+  std::int32_t threads = 0;                    // 0 = OpenMP's default
+  lacuna_parallel_for parallel_for = nullptr;  // null = OpenMP
+  void* pool = nullptr;
+};
+
+// Target, caches and threads of one process.
+class Context {
+ public:
+  explicit Context(const ContextOptions& options = {}) {
+    lacuna_context_options c_options{};
+    c_options.struct_size = sizeof c_options;
+    c_options.cache_folder = options.cache_folder;
+    c_options.bundle_folder = options.bundle_folder;
+    c_options.threads = options.threads;
+    c_options.parallel_for = options.parallel_for;
+    c_options.pool = options.pool;
+    lacuna_context* handle = nullptr;
+    detail::check(lacuna_context_create(&c_options, &handle));
+    handle_.reset(handle);
+  }
+  // What is worth knowing, e.g. "no AVX-512: using AVX2"; empty if nothing.
+  [[nodiscard]] std::string note() const { return lacuna_context_note(handle_.get()); }
+  [[nodiscard]] lacuna_context* get() const noexcept { return handle_.get(); }
+
+ private:
+  detail::Owned<lacuna_context, lacuna_context_destroy> handle_;
+};
+
+// Which weights of A[M,K] exist.
+class Mask {
+ public:
+  // The nonzero elements of row-major a[i*lda + j].
+  [[nodiscard]] static Mask from_dense(std::int64_t m, std::int64_t k, const float* a,
+                                       std::int64_t lda) {
+    lacuna_mask* handle = nullptr;
+    detail::check(lacuna_mask_from_dense(m, k, a, lda, &handle));
+    return Mask(handle);
+  }
+  // row_ptr has m + 1 elements; the columns of each row are sorted and distinct.
+  [[nodiscard]] static Mask from_csr(std::int64_t m, std::int64_t k,
+                                     const std::vector<std::int64_t>& row_ptr,
+                                     const std::vector<std::int64_t>& col_idx) {
+    if (m < 0 || row_ptr.size() != static_cast<std::size_t>(m) + 1 || row_ptr.back() < 0 ||
+        static_cast<std::size_t>(row_ptr.back()) > col_idx.size())
+      throw Exception(LACUNA_ERROR_INVALID_ARGUMENT, "row_ptr does not fit m and col_idx");
+    lacuna_mask* handle = nullptr;
+    detail::check(lacuna_mask_from_csr(m, k, row_ptr.data(), col_idx.data(), &handle));
+    return Mask(handle);
+  }
+  // One flag for each r x c block, row-major, ceil(m/r) x ceil(k/c).
+  [[nodiscard]] static Mask from_blocks(std::int64_t m, std::int64_t k, std::int32_t r,
+                                        std::int32_t c, const std::vector<std::uint8_t>& flags) {
+    if (m < 0 || k < 0 || r < 1 || c < 1 ||
+        flags.size() !=
+            static_cast<std::size_t>((m + r - 1) / r) * static_cast<std::size_t>((k + c - 1) / c))
+      throw Exception(LACUNA_ERROR_INVALID_ARGUMENT,
+                      "flags does not have one element for each block");
+    lacuna_mask* handle = nullptr;
+    detail::check(lacuna_mask_from_blocks(m, k, r, c, flags.data(), &handle));
+    return Mask(handle);
+  }
+  // .npy, .npz (SciPy), Matrix Market, .smtx
+  [[nodiscard]] static Mask load(const std::string& path) {
+    lacuna_mask* handle = nullptr;
+    detail::check(lacuna_mask_load(path.c_str(), &handle));
+    return Mask(handle);
+  }
+  [[nodiscard]] std::int64_t rows() const { return lacuna_mask_rows(handle_.get()); }
+  [[nodiscard]] std::int64_t columns() const { return lacuna_mask_columns(handle_.get()); }
+  [[nodiscard]] std::int64_t nnz() const { return lacuna_mask_nnz(handle_.get()); }
+  [[nodiscard]] lacuna_mask* get() const noexcept { return handle_.get(); }
+
+ private:
+  explicit Mask(lacuna_mask* handle) : handle_(handle) {}
+  detail::Owned<lacuna_mask, lacuna_mask_destroy> handle_;
+};
+
+// lacuna_plan_options with defaults.
+struct PlanOptions {
+  std::string format;  // "bsr16x1"; empty = chosen by the planner
+  bool exact = false;  // store exactly the mask's elements
+};
+
+// A dense operand: X(i, n) at data[i*ld + n] (row-major) or data[i + n*ld] (column-major).
+struct ConstDense {
+  const float* data = nullptr;
+  std::int64_t ld = 0;
+};
+struct Dense {
+  float* data = nullptr;
+  std::int64_t ld = 0;
+};
+
+// One storage format and a kernel for each problem. `problem` counts from 0 in the order given to the constructor.
+class Plan {
+ public:
+  Plan(const Context& context, const Mask& mask, const std::vector<Problem>& problems,
+       const PlanOptions& options = {})
+      : rows_(mask.rows()), columns_(mask.columns()) {
+    std::vector<lacuna_problem> c_problems;
+    for (const Problem& problem : problems)
+      c_problems.push_back(
+          {sizeof(lacuna_problem), static_cast<std::int32_t>(problem.op),
+           static_cast<std::int32_t>(problem.layout_b), static_cast<std::int32_t>(problem.layout_c),
+           static_cast<std::int32_t>(problem.epilogue), problem.accumulate ? 1 : 0, problem.n});
+    lacuna_plan_options c_options{};
+    c_options.struct_size = sizeof c_options;
+    c_options.exact = options.exact ? 1 : 0;
+    c_options.format = options.format.empty() ? nullptr : options.format.c_str();
+    lacuna_plan* handle = nullptr;
+    detail::check(lacuna_plan_create(context.get(), mask.get(), c_problems.data(),
+                                     c_problems.size(), &c_options, &handle));
+    handle_.reset(handle);
+  }
+
+  [[nodiscard]] std::int64_t values_count() const {
+    return lacuna_plan_values_count(handle_.get());
+  }
+  [[nodiscard]] std::string format() const { return lacuna_plan_format(handle_.get()); }
+  [[nodiscard]] std::string kernel(std::size_t problem) const {
+    return lacuna_plan_kernel(handle_.get(), problem);
+  }
+  [[nodiscard]] std::string provenance() const { return lacuna_plan_provenance(handle_.get()); }
+
+  // The stored blocks of row-major a[i*lda + j], in the plan's format.
+  [[nodiscard]] std::vector<float> pack(const float* a, std::int64_t lda) const {
+    std::vector<float> values(static_cast<std::size_t>(values_count()));
+    detail::check(lacuna_plan_pack(handle_.get(), a, lda, values.data()));
+    return values;
+  }
+  // The dense M x K matrix, row-major without padding, zero outside the stored blocks.
+  [[nodiscard]] std::vector<float> unpack(const float* values) const {
+    std::vector<float> a(static_cast<std::size_t>(rows_ * columns_));
+    detail::check(lacuna_plan_unpack(handle_.get(), values, a.data(), columns_));
+    return a;
+  }
+
+  // C = epilogue(A * B (+ C)), or A^T for a spmm_transposed problem. `n` dense columns.
+  void spmm(std::size_t problem, const float* values, ConstDense b, Dense c, std::int64_t n,
+            const float* bias = nullptr) const {
+    // The C struct serves both directions; kernels of these problems only read the values.
+    execute(problem, {sizeof(lacuna_operands), const_cast<float*>(values), b.data, b.ld, c.data,
+                      c.ld, bias, n});
+  }
+  // values = B * C^T at the stored blocks (+ values).
+  void sddmm(std::size_t problem, float* values, ConstDense b, ConstDense c, std::int64_t n) const {
+    // As above: sddmm only reads C.
+    execute(problem, {sizeof(lacuna_operands), values, b.data, b.ld, const_cast<float*>(c.data),
+                      c.ld, nullptr, n});
+  }
+  void execute(std::size_t problem, const lacuna_operands& operands) const {
+    detail::check(lacuna_plan_execute(handle_.get(), problem, &operands));
+  }
+  [[nodiscard]] lacuna_plan* get() const noexcept { return handle_.get(); }
+
+ private:
+  std::int64_t rows_ = 0, columns_ = 0;
+  detail::Owned<lacuna_plan, lacuna_plan_destroy> handle_;
+};
+
+}  // namespace lacuna::inline v0
+
+#endif  // LACUNA_LACUNA_HPP_
