@@ -27,10 +27,9 @@ std::vector<fs::path> plugin_paths() {
   if (const auto path = read_env("LACUNA_CODEGEN_PLUGIN")) return {*path};
   const auto folder = folder_of_code(reinterpret_cast<const void*>(&plugin_paths));
   if (!folder) return {};
-  // Beside this library; then as installed, seen from lib/ and from bin/; then in the build tree, seen from
-  // lib/ and from folders of programs one level below the top.
+  // In the same folder (a build tree), below an installed library, and as seen from bin/.
   return {*folder / kPluginFile, *folder / "lacuna" / kPluginFile,
-          *folder / "lib/lacuna" / kPluginFile, *folder / "../lib/lacuna" / kPluginFile,
+          *folder / ".." / LACUNA_LIBDIR / "lacuna" / kPluginFile,
           *folder / "../lib" / kPluginFile};
 }
 

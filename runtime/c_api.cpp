@@ -260,7 +260,7 @@ lacuna_status lacuna_mask_from_dense(int64_t m, int64_t k, const float* a, int64
 lacuna_status lacuna_mask_from_csr(int64_t m, int64_t k, const int64_t* row_ptr,
                                    const int64_t* col_idx, lacuna_mask** out) {
   return make_handle(out, [&]() -> lacuna::Result<std::unique_ptr<lacuna_mask>> {
-    LACUNA_TRY_VOID(lacuna::require_in(m, 0, std::int64_t{1} << 40, "m"));
+    LACUNA_TRY_VOID(lacuna::require_in(m, 0, lacuna::kMaxMaskDim, "m"));
     LACUNA_TRY_VOID(lacuna::require(row_ptr, "row_ptr"));
     const std::span pointers(row_ptr, static_cast<std::size_t>(m) + 1);
     LACUNA_TRY_VOID(lacuna::require_in(pointers.back(), 0, std::int64_t{1} << 60, "row_ptr[m]"));
@@ -273,10 +273,10 @@ lacuna_status lacuna_mask_from_csr(int64_t m, int64_t k, const int64_t* row_ptr,
 lacuna_status lacuna_mask_from_blocks(int64_t m, int64_t k, int32_t r, int32_t c,
                                       const uint8_t* flags, lacuna_mask** out) {
   return make_handle(out, [&]() -> lacuna::Result<std::unique_ptr<lacuna_mask>> {
-    LACUNA_TRY_VOID(lacuna::require_in(m, 0, std::int64_t{1} << 30, "m"));
-    LACUNA_TRY_VOID(lacuna::require_in(k, 0, std::int64_t{1} << 30, "k"));
-    LACUNA_TRY_VOID(lacuna::require_in(r, 1, lacuna::kMaxBlockDim, "r"));
-    LACUNA_TRY_VOID(lacuna::require_in(c, 1, lacuna::kMaxBlockDim, "c"));
+    LACUNA_TRY_VOID(lacuna::require_in(m, 0, lacuna::kMaxMaskDim, "m"));
+    LACUNA_TRY_VOID(lacuna::require_in(k, 0, lacuna::kMaxMaskDim, "k"));
+    LACUNA_TRY_VOID(lacuna::require_in(r, 1, lacuna::kMaxMaskDim, "r"));
+    LACUNA_TRY_VOID(lacuna::require_in(c, 1, lacuna::kMaxMaskDim, "c"));
     const auto count = static_cast<std::size_t>((m + r - 1) / r * ((k + c - 1) / c));
     if (count != 0) LACUNA_TRY_VOID(lacuna::require(flags, "flags"));
     return lacuna::wrap(lacuna::Mask::from_blocks(m, k, r, c, {flags, count}));
