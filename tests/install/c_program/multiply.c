@@ -14,15 +14,21 @@ enum { M = 100, K = 72, N = 33, BLOCK = 16, BLOCK_ROWS = 7, BLOCK_COLUMNS = 5 };
 static float a[M * K], b[K * N], c[M * N];
 static uint8_t flags[BLOCK_ROWS * BLOCK_COLUMNS];
 
-static int stored(int i, int j) { return flags[i / BLOCK * BLOCK_COLUMNS + j / BLOCK]; }
+static int stored(int i, int j) {
+  return flags[i / BLOCK * BLOCK_COLUMNS + j / BLOCK];
+}
 
 static void fill_operands(void) {
-  for (int block = 0; block < BLOCK_ROWS * BLOCK_COLUMNS; ++block) flags[block] = block % 3 == 0;
+  for (int block = 0; block < BLOCK_ROWS * BLOCK_COLUMNS; ++block)
+    flags[block] = block % 3 == 0;
   for (int i = 0; i < M; ++i) {
-    for (int j = 0; j < K; ++j) a[i * K + j] = stored(i, j) ? sinf((float)(i * K + j)) : 0.0f;
+    for (int j = 0; j < K; ++j)
+      a[i * K + j] = stored(i, j) ? sinf((float)(i * K + j)) : 0.0f;
   }
-  for (int i = 0; i < K * N; ++i) b[i] = cosf((float)i);
-  for (int i = 0; i < M * N; ++i) c[i] = NAN;
+  for (int i = 0; i < K * N; ++i)
+    b[i] = cosf((float)i);
+  for (int i = 0; i < M * N; ++i)
+    c[i] = NAN;
 }
 
 /* Each element within the rounding bound of its own sum: (length + 2) * 2^-24 * sum |a b|. */

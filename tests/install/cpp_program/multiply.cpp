@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stranger's C++ program: what a trainer does with one sparse weight, through the installed lacuna.hpp.
+// Forward, input gradient and weight gradient share one buffer of values; each is checked against a triple loop.
+// Exit status: 0 correct, 1 an error of the library (its message on stderr), 2 a wrong element.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iostream>
+#include <lacuna/lacuna.hpp>
+#include <limits>
+#include <vector>
+
+namespace {
+
+// Neither M nor K is a multiple of the block: the last block row and column are cut off.
+constexpr int kM = 70, kK = 90, kN = 19, kBlock = 16;
+constexpr int kBlockRows = (kM + kBlock - 1) / kBlock, kBlockColumns = (kK + kBlock - 1) / kBlock;
+
+std::vector<float> waves(int count, float step) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i)
+    values[static_cast<std::size_t>(i)] = std::sin(step * static_cast<float>(i + 1));
+  return values;
+}
+
+std::vector<std::uint8_t> block_flags() {
+  std::vector<std::uint8_t> flags;
+  for (int block = 0; block < kBlockRows * kBlockColumns; ++block)
+    flags.push_back(block % 4 == 1 ? 1 : 0);
+  return flags;
+}
+
+// A dense operand in column-major order, as trainers hold it: X(i, n) at data[i + n * rows].
+struct Tokens {
+  std::vector<float> data;
+  int rows;
+  [[nodiscard]] float at(int i, int n) const {
+    return data[static_cast<std::size_t>(i + n * rows)];
+  }
+};
+
+// Within the rounding bound of a sum of `length` products: (length + 2) * 2^-24 * sum |product|.
+template <class Product>
+bool close(float actual, int length, Product product) {
+  double sum = 0, magnitude = 0;
+  for (int l = 0; l < length; ++l) {
+    sum += product(l);
+    magnitude += std::abs(product(l));
+  }
+  return std::abs(actual - sum) <= (length + 2) * std::ldexp(magnitude, -24);
+}
+
+int run() {
+  const auto flags = block_flags();
+  std::vector<float> a = waves(kM * kK, 0.7F);
+  for (int i = 0; i < kM; ++i)
+    for (int j = 0; j < kK; ++j)
+      if (flags[static_cast<std::size_t>(i / kBlock * kBlockColumns + j / kBlock)] == 0)
+        a[static_cast<std::size_t>(i * kK + j)] = 0;
+  const auto weight = [&](int i, int j) {
+    return static_cast<double>(a[static_cast<std::size_t>(i * kK + j)]);
+  };
+
+  const lacuna::Context context;
+  const auto mask = lacuna::Mask::from_blocks(kM, kK, kBlock, kBlock, flags);
+  constexpr auto kTokens = lacuna::Layout::kColMajor;
+  const lacuna::Plan plan(
+      context, mask,
+      {{.op = lacuna::Op::kSpmm, .layout_b = kTokens, .layout_c = kTokens, .n = kN},
+       {.op = lacuna::Op::kSpmmTransposed, .layout_b = kTokens, .layout_c = kTokens, .n = kN},
+       {.op = lacuna::Op::kSddmm, .layout_b = kTokens, .layout_c = kTokens, .n = kN}},
+      {.format = "bsr16x16", .exact = true});
+  const std::vector<float> values = plan.pack(a.data(), kK);
+
+  constexpr float kUnwritten = std::numeric_limits<float>::quiet_NaN();
+  const Tokens x{waves(kK * kN, 0.3F), kK}, dy{waves(kM * kN, 1.1F), kM};
+  Tokens y{std::vector<float>(dy.data.size(), kUnwritten), kM},
+      dx{std::vector<float>(x.data.size(), kUnwritten), kK};
+  std::vector<float> dvalues(values.size(), kUnwritten);
+  plan.spmm(0, values.data(), {x.data.data(), kK}, {y.data.data(), kM}, kN);
+  plan.spmm(1, values.data(), {dy.data.data(), kM}, {dx.data.data(), kK}, kN);
+  plan.sddmm(2, dvalues.data(), {dy.data.data(), kM}, {x.data.data(), kK}, kN);
+  const std::vector<float> da = plan.unpack(dvalues.data());
+
+  int wrong = 0;
+  for (int n = 0; n < kN; ++n) {
+    for (int i = 0; i < kM; ++i)
+      wrong += close(y.at(i, n), kK, [&](int j) { return weight(i, j) * x.at(j, n); }) ? 0 : 1;
+    for (int j = 0; j < kK; ++j)
+      wrong += close(dx.at(j, n), kM, [&](int i) { return weight(i, j) * dy.at(i, n); }) ? 0 : 1;
+  }
+  for (int i = 0; i < kM; ++i)
+    for (int j = 0; j < kK; ++j) {
+      const bool stored =
+          flags[static_cast<std::size_t>(i / kBlock * kBlockColumns + j / kBlock)] != 0;
+      wrong += close(da[static_cast<std::size_t>(i * kK + j)], stored ? kN : 0,
+                     [&](int n) { return static_cast<double>(dy.at(i, n)) * x.at(j, n); })
+                   ? 0
+                   : 1;
+    }
+  if (wrong != 0) std::cerr << wrong << " elements are wrong\n";
+  std::cout << lacuna_version() << ": " << plan.kernel(0) << '\n';
+  return wrong == 0 ? 0 : 2;
+}
+
+}  // namespace
+
+int main() {
+  try {
+    return run();
+  } catch (const lacuna::Exception& error) {
+    std::cerr << "error " << error.status() << ": " << error.what() << '\n';
+    return 1;
+  }
+}
