@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/candidates.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <variant>
+
+#include "runtime/bsr_structure.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::int64_t kDefaultN = 256;
+
+std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Problem& problem,
+                                           const RankedFormat& option, const MachineRates& rates) {
+  const BlockCounts counts = block_counts(problem, option.format, option.blocks);
+  const std::int64_t n = problem.n > 0 ? problem.n : kDefaultN;
+  KernelSpec spec = make_kernel_spec(problem, option.format, Schedule{});
+  std::vector<RankedSchedule> ranked;
+  for (const Schedule& schedule : enumerate_schedules(spec, request.target)) {
+    spec.schedule = schedule;
+    ranked.push_back({schedule, predict(spec, request.target, rates, counts, n, request.threads)});
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return a.prediction.seconds < b.prediction.seconds;
+  });
+  return ranked;
+}
+
+}  // namespace
+
+Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request, const MachineRates& rates) {
+  LACUNA_TRY_VOID(check_plan_request(request));
+  const std::vector<Format> formats = candidate_formats(request);
+  std::vector<Bsr> shapes;
+  shapes.reserve(formats.size());
+  for (const Format& format : formats) shapes.push_back(std::get<Bsr>(format));
+  const std::vector<std::int64_t> blocks = count_blocks(*request.mask, shapes);
+
+  std::vector<RankedFormat> ranked;
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    RankedFormat option{.format = formats[i], .blocks = blocks[i], .schedules = {}, .predicted_s = 0};
+    bool legal = true;
+    for (const Problem& problem : request.problems) {
+      option.schedules.push_back(rank_schedules(request, problem, option, rates));
+      legal = legal && !option.schedules.back().empty();
+      if (legal) option.predicted_s += option.schedules.back().front().prediction.seconds;
+    }
+    if (legal) ranked.push_back(std::move(option));
+  }
+  if (ranked.empty())
+    return make_error(ErrorCode::kInvalidArgument, "no legal schedule for any of {} formats on target {}",
+                      formats.size(), request.target.name);
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.predicted_s < b.predicted_s; });
+  return ranked;
+}
+
+}  // namespace lacuna
