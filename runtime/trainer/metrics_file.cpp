@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/trainer/metrics_file.h"
+
+#include <ios>
+#include <system_error>
+
+namespace lacuna::trainer {
+
+Result<MetricsFile> MetricsFile::open(const std::filesystem::path& path, MetricsStart start) {
+  MetricsFile file;
+  if (path.empty()) return file;
+  std::error_code error;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+  file.path_ = path;
+  file.stream_.open(path, start == MetricsStart::kAppend ? std::ios::app : std::ios::trunc);
+  if (!file.stream_.is_open()) return make_error(ErrorCode::kIo, "cannot write {}", path.string());
+  return file;
+}
+
+Result<> MetricsFile::write(const nlohmann::json& line) {
+  if (path_.empty()) return {};
+  stream_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n'
+          << std::flush;
+  if (!stream_) return make_error(ErrorCode::kIo, "cannot write {} (disk full?)", path_.string());
+  return {};
+}
+
+}  // namespace lacuna::trainer

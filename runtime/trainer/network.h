@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Network: the layers of a recipe, the activations between them, and one step of training.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/trainer/dataset.h"
+#include "runtime/trainer/elementwise.h"
+#include "runtime/trainer/lacuna_handles.h"
+#include "runtime/trainer/layer.h"
+#include "runtime/trainer/recipe.h"
+#include "targets/base/result.h"
+
+namespace lacuna::trainer {
+
+// The masks, sizes and flags of a recipe's layers: a function of recipe and input features alone.
+[[nodiscard]] std::vector<LayerShape> layer_shapes(const Recipe& recipe, std::int64_t features,
+                                                   int threads);
+
+// Initial weights in canonical order: normal with deviation sqrt(2 / fan-in), where the fan-in of a unit counts the
+// connections that exist (He et al. 2015, arXiv 1502.01852, equation 10); sqrt(1 / fan-in) without ReLU. A weight's
+// number depends on seed, layer and position only.
+[[nodiscard]] std::vector<float> initial_weights(const LayerShape& shape, std::uint64_t seed,
+                                                 std::uint32_t layer);
+
+class Network {
+ public:
+  // Errors: those of plans (no code generator, ...) and of OpenBLAS where a layer asks for it.
+  [[nodiscard]] static Result<std::unique_ptr<Network>> create(const Recipe& recipe,
+                                                               std::int64_t features, int threads);
+
+  // Forward, backward and update on one batch (at most recipe.batch images).
+  [[nodiscard]] Result<LossResult> train_step(const Dataset& data,
+                                              std::span<const std::uint32_t> indices, SgdStep step);
+  // Loss and hits over a whole set.
+  [[nodiscard]] Result<LossResult> evaluate(const Dataset& data, const ImageSet& set);
+
+  [[nodiscard]] std::vector<std::unique_ptr<Layer>>& layers() { return layers_; }
+  [[nodiscard]] std::vector<LayerInfo> info() const;
+  // What the user should know: "no AVX-512: using AVX2", "OpenBLAS is missing ..."; "" if nothing.
+  [[nodiscard]] const std::string& note() const { return note_; }
+  // OpenBLAS's own description; empty if no layer uses it.
+  [[nodiscard]] const std::string& blas_description() const { return blas_description_; }
+
+ private:
+  Network() = default;
+  [[nodiscard]] Result<> add_layer(const LayerSpec& spec, LayerShape shape);
+  [[nodiscard]] Result<LossResult> forward(const Dataset& data, const ImageSet& set,
+                                           std::span<const std::uint32_t> indices, bool gradient);
+
+  ContextHandle context_;  // before layers_: plans are destroyed first
+  std::shared_ptr<const Blas> blas_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<FloatBuffer> activations_;  // [0] is the input, [l + 1] the output of layer l
+  FloatBuffer gradient_in_, gradient_out_;
+  std::vector<std::uint8_t> labels_;
+  std::int64_t batch_ = 0;
+  std::int64_t ld_ = 0;
+  int threads_ = 1;
+  std::string note_;
+  std::string blas_description_;
+};
+
+}  // namespace lacuna::trainer
