@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <map>
+#include <ostream>
+#include <tuple>
+#include <utility>
+
+#include "targets/host.h"
+#include "targets/target_yaml.h"
+#include "templates/registry.h"
+#include "tests/kernels/kernel_case.h"
+
+namespace lacuna::test {
+namespace {
+
+constexpr std::array<Bsr, 14> kBlocks = {{{1, 1},
+                                          {1, 16},
+                                          {2, 2},
+                                          {4, 4},
+                                          {8, 8},
+                                          {16, 1},
+                                          {16, 16},
+                                          {32, 1},
+                                          {32, 32},
+                                          {5, 7},
+                                          {64, 64},
+                                          {3, 1},
+                                          {64, 1},
+                                          {1, 64}}};
+
+std::vector<Target> test_targets() {
+  std::vector<Target> targets;
+  if (auto host = find_target("host"); host) targets.push_back(std::move(*host));
+  if (auto narrow = find_target("x86-64-v3"); narrow && check_runs_on_host(*narrow))
+    targets.push_back(std::move(*narrow));
+  return targets;
+}
+
+// Every specification, without schedule.
+std::vector<KernelSpec> all_specs() {
+  std::vector<KernelSpec> specs;
+  for (const auto& [op, op_name] : EnumNames<Op>::kNames)
+    for (const auto& [layout_b, b_name] : EnumNames<Layout>::kNames)
+      for (const auto& [layout_c, c_name] : EnumNames<Layout>::kNames)
+        for (const auto& [epilogue, e_name] : EnumNames<Epilogue>::kNames)
+          for (const bool accumulate : {false, true})
+            for (const Bsr& block : kBlocks)
+              if (op != Op::kSddmm || epilogue == Epilogue::kNone)
+                specs.push_back(
+                    {op, DType::kF32, layout_b, layout_c, epilogue, accumulate, block, {}});
+  return specs;
+}
+
+using Kind = std::tuple<Strategy, LoopOrder, bool>;
+
+std::map<Kind, std::vector<Schedule>> by_kind(const std::vector<Schedule>& schedules) {
+  std::map<Kind, std::vector<Schedule>> kinds;
+  for (const Schedule& s : schedules)
+    kinds[{s.strategy, s.order, s.pack}].push_back(s);
+  return kinds;
+}
+
+// Dense columns that one pass of the kernel's register tile takes (for sddmm: steps of the reduction).
+std::int64_t tile_width(const KernelCase& kernel_case) {
+  const Schedule& s = kernel_case.spec.schedule;
+  switch (s.strategy) {
+    case Strategy::kRowTile:
+    case Strategy::kScatter:
+      return std::int64_t{s.nv} * kernel_case.target.f32_lanes();
+    case Strategy::kColumnTile:
+      return s.mr;
+    case Strategy::kSddmmTile:
+      return kernel_case.target.f32_lanes();
+  }
+  return 1;
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const KernelCase& kernel_case) {
+  return out << kernel_case.name;
+}
+
+std::ostream& operator<<(std::ostream& out, const RunShape& shape) {
+  constexpr std::array kMasks = {"random", "empty panels", "full", "empty"};
+  return out << "m " << shape.m << " k " << shape.k << " n " << shape.n << " mask "
+             << kMasks.at(static_cast<std::size_t>(shape.mask))
+             << (shape.numbers == Numbers::kSmallIntegers ? " integers" : " reals") << " padding "
+             << shape.padding;
+}
+
+std::vector<KernelCase> make_kernel_cases() {
+  std::vector<KernelCase> cases;
+  for (const Target& target : test_targets()) {
+    std::size_t rotation = 0;
+    for (KernelSpec spec : all_specs()) {
+      ++rotation;
+      for (const auto& [kind, schedules] : by_kind(enumerate_schedules(spec, target))) {
+        spec.schedule = schedules[rotation * 7 % schedules.size()];
+        cases.push_back({spec, target, kernel_name(spec, target.name)});
+      }
+    }
+  }
+  return cases;
+}
+
+std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
+  const auto [r, c] = std::get<Bsr>(kernel_case.spec.format);
+  const std::int64_t w = tile_width(kernel_case);
+  std::vector<std::int64_t> widths = {1, w - 1, w, w + 1, 2 * w + 3};
+  std::erase_if(widths, [](std::int64_t n) { return n < 1; });
+  std::vector<RunShape> shapes;
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    RunShape shape;
+    // Edge blocks in both directions, in one, in none; one block row; one block column.
+    shape.m = std::array<std::int64_t, 5>{2 * r + r / 2 + 1, 3 * r, r + 1, 4 * r, r}.at(i % 5);
+    shape.k = std::array<std::int64_t, 5>{3 * c + c / 2 + 1, 2 * c + 1, 3 * c, c, 5 * c}.at(i % 5);
+    shape.n = widths[i];
+    shape.mask = std::array{MaskKind::kRandom, MaskKind::kEmptyPanels, MaskKind::kFull,
+                            MaskKind::kEmpty, MaskKind::kRandom}
+                     .at((i + 4 - widths.size() % 2) % 5);
+    shape.numbers = i % 2 == 0 ? Numbers::kReal : Numbers::kSmallIntegers;
+    shape.padding = i % 3 == 0 ? 0 : 3;
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+}  // namespace lacuna::test

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "templates/abi.h"
+#include "templates/registry.h"
+#include "tests/kernels/kernel_case.h"
+
+namespace lacuna::test {
+namespace {
+
+const float kPoison = std::bit_cast<float>(0x7FC0BEEFU);  // a NaN that no arithmetic makes
+
+bool same_bits(float x, float y) {
+  return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
+}
+
+class Draw {
+ public:
+  Draw(const std::string& seed, Numbers numbers)
+      : engine_(static_cast<std::uint32_t>(hash_bytes(seed).low)), numbers_(numbers) {}
+  // In [-1, 1), or an integer in [-3, 3].
+  float number() {
+    if (numbers_ == Numbers::kSmallIntegers) return static_cast<float>(engine_() % 7) - 3.0F;
+    return static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F;
+  }
+  bool chance(double probability) { return engine_() * 0x1p-32 < probability; }
+
+ private:
+  std::mt19937 engine_;
+  Numbers numbers_;
+};
+
+Mask make_mask(const RunShape& shape, const Bsr& block, Draw& draw) {
+  const std::int64_t rows = (shape.m + block.r - 1) / block.r,
+                     columns = (shape.k + block.c - 1) / block.c;
+  std::vector<std::uint8_t> flags(static_cast<std::size_t>(rows * columns));
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j) {
+      bool present = draw.chance(0.6);
+      if (shape.mask == MaskKind::kEmptyPanels) present = present && i % 2 == 1 && j % 2 == 0;
+      if (shape.mask == MaskKind::kFull) present = true;
+      if (shape.mask == MaskKind::kEmpty) present = false;
+      flags[static_cast<std::size_t>(i * columns + j)] = present ? 1 : 0;
+    }
+  auto mask = Mask::from_blocks(shape.m, shape.k, block.r, block.c, flags);
+  EXPECT_TRUE(mask) << mask.error().message;
+  return std::move(*mask);
+}
+
+// A dense operand in exactly the memory it spans. `fill`: draw the elements, else leave them poisoned.
+DenseView make_dense(std::int64_t rows, std::int64_t n, Layout layout, std::int64_t padding,
+                     std::vector<float>& memory, Draw* fill) {
+  const std::int64_t width = layout == Layout::kRowMajor ? n : rows;
+  const std::int64_t lines = layout == Layout::kRowMajor ? rows : n;
+  const std::int64_t ld = width + padding;
+  memory.assign(static_cast<std::size_t>((lines - 1) * ld + width), kPoison);
+  const DenseView view{memory.data(), rows, n, ld, layout};
+  for (std::int64_t i = 0; fill != nullptr && i < rows; ++i)
+    for (std::int64_t j = 0; j < n; ++j)
+      memory[static_cast<std::size_t>(view.index(i, j))] = fill->number();
+  return view;
+}
+
+// Operands of one call sequence, each beside a guard page.
+struct GuardedOperands {
+  GuardedBuffer values, b, c, bias;
+
+  GuardedOperands(const KernelInputs& inputs, Side side)
+      : values(size(inputs.values), side),
+        b(size(inputs.b), side),
+        c(size(inputs.c), side),
+        bias(size(inputs.bias), side) {
+    std::ranges::copy(inputs.values, values.data());
+    std::ranges::copy(inputs.b, b.data());
+    std::ranges::copy(inputs.c, c.data());
+    std::ranges::copy(inputs.bias, bias.data());
+  }
+  static std::int64_t size(const std::vector<float>& v) {
+    return static_cast<std::int64_t>(v.size());
+  }
+};
+
+BsrKernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
+                        GuardedOperands& operands) {
+  const BsrStructure& s = inputs.structure;
+  const PanelIndex& index =
+      panel_direction(kernel_case.spec) == PanelDirection::kBlockRows ? s.by_row : s.by_column;
+  const bool transposed = kernel_case.spec.op == Op::kSpmmTransposed;
+  BsrKernelArgs args{};
+  args.values = operands.values.data();
+  args.ptr = index.ptr.data();
+  args.origin = index.origin.data();
+  args.block = index.block.empty() ? nullptr : index.block.data();
+  args.b = operands.b.data();
+  args.c = operands.c.data();
+  args.bias = inputs.bias.empty() ? nullptr : operands.bias.data();
+  args.ldb = inputs.b_view.ld;
+  args.ldc = inputs.c_view.ld;
+  args.rows_out = transposed ? s.k : s.m;
+  args.rows_in = kernel_case.spec.op == Op::kSpmm ? s.k : s.m;
+  args.panel_end = index.panels();
+  args.n_end = inputs.shape.n;
+  return args;
+}
+
+// One call with scratch of exactly the promised size.
+void call(const KernelCase& kernel_case, const LoadedKernel& kernel, BsrKernelArgs args,
+          Side side) {
+  const std::int64_t floats = scratch_floats(kernel_case.spec, kernel_case.target, args.rows_in,
+                                             args.rows_out, args.n_end - args.n_begin);
+  GuardedBuffer scratch(floats, side, 64);
+  std::ranges::fill(scratch.floats(), kPoison);
+  args.scratch = floats == 0 ? nullptr : scratch.data();
+  reinterpret_cast<BsrKernel>(kernel.address())(&args);
+  EXPECT_TRUE(scratch.canaries_alive()) << "scratch overrun";
+}
+
+void call_split(const KernelCase& kernel_case, const LoadedKernel& kernel,
+                const BsrKernelArgs& args, Side side) {
+  const Splits splits = allowed_splits(kernel_case.spec, kernel_case.target);
+  std::vector<std::int64_t> panel_cuts{0, args.panel_end}, n_cuts{0, args.n_end};
+  if (splits.panels && args.panel_end > 1)
+    panel_cuts.insert(panel_cuts.begin() + 1, args.panel_end / 2);
+  if (splits.n && args.n_end > splits.n_granule)
+    n_cuts.insert(n_cuts.begin() + 1, splits.n_granule);
+  // Backwards: no task may count on an earlier one.
+  for (std::size_t p = panel_cuts.size() - 1; p > 0; --p)
+    for (std::size_t j = n_cuts.size() - 1; j > 0; --j) {
+      BsrKernelArgs part = args;
+      part.panel_begin = panel_cuts[p - 1];
+      part.panel_end = panel_cuts[p];
+      part.n_begin = n_cuts[j - 1];
+      part.n_end = n_cuts[j];
+      call(kernel_case, kernel, part, side);
+    }
+}
+
+void expect_unchanged(const char* name, GuardedBuffer& buffer, const std::vector<float>& before) {
+  const bool same = before.empty() ||
+                    std::memcmp(buffer.data(), before.data(), before.size() * sizeof(float)) == 0;
+  EXPECT_TRUE(same) << name << " was written";
+}
+
+bool is_right(float found, const Sum& expected, std::int64_t length, Numbers numbers) {
+  if (numbers == Numbers::kSmallIntegers) return static_cast<double>(found) == expected.value;
+  return std::abs(found - expected.value) <= error_bound(length, expected);  // false for NaN
+}
+
+void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
+                  const KernelOutputs& outputs) {
+  const KernelSpec& spec = kernel_case.spec;
+  const bool transposed = spec.op == Op::kSpmmTransposed;
+  const auto sums = multiply(inputs.a, inputs.shape.m, inputs.shape.k, transposed, inputs.b_view);
+  const DenseView& view = inputs.c_view;
+  std::vector<bool> is_element(inputs.c.size());
+  for (std::int64_t i = 0; i < view.rows; ++i)
+    for (std::int64_t j = 0; j < view.n; ++j) {
+      const auto at = static_cast<std::size_t>(view.index(i, j));
+      is_element[at] = true;
+      Sum sum = sums[static_cast<std::size_t>(i * view.n + j)];
+      if (spec.accumulate) sum.add(inputs.c[at]);
+      sum = finish(sum, spec.epilogue,
+                   inputs.bias.empty() ? 0.0 : inputs.bias[static_cast<std::size_t>(i)]);
+      const std::int64_t length = (transposed ? inputs.shape.m : inputs.shape.k) + 2;
+      if (!is_right(outputs.c[at], sum, length, inputs.shape.numbers)) {
+        ADD_FAILURE() << "c(" << i << ", " << j << ") is " << outputs.c[at] << ", expected "
+                      << sum.value;
+        return;
+      }
+    }
+  for (std::size_t at = 0; at < inputs.c.size(); ++at)
+    EXPECT_TRUE(is_element[at] || same_bits(outputs.c[at], inputs.c[at]))
+        << "padding of c was written at " << at;
+}
+
+void verify_values(const KernelCase& kernel_case, const KernelInputs& inputs,
+                   const KernelOutputs& outputs) {
+  const BsrStructure& s = inputs.structure;
+  const auto [r, c] = s.format;
+  std::vector<float> values = outputs.values;
+  clear_edge_overlap(s, values.data());
+  for (std::int64_t panel = 0; panel < s.block_rows(); ++panel)
+    for (std::int64_t e = s.by_row.ptr[static_cast<std::size_t>(panel)];
+         e < s.by_row.ptr[static_cast<std::size_t>(panel) + 1]; ++e) {
+      const std::int64_t row0 = std::min<std::int64_t>(panel * r, s.m - r);
+      const std::int64_t col0 = s.by_row.origin[static_cast<std::size_t>(e)];
+      const std::int64_t own_col = (col0 + c - 1) / c * c;
+      for (std::int64_t j = 0; j < c; ++j)
+        for (std::int64_t i = 0; i < r; ++i) {
+          const auto at = static_cast<std::size_t>((e * c + j) * r + i);
+          const bool own = row0 + i >= panel * r && col0 + j >= own_col;
+          Sum sum = own ? dot(inputs.b_view, row0 + i, inputs.c_view, col0 + j) : Sum{};
+          if (own && kernel_case.spec.accumulate) sum.add(inputs.values[at]);
+          if (!is_right(values[at], sum, inputs.shape.n + 1, inputs.shape.numbers)) {
+            ADD_FAILURE() << "entry " << e << " (" << i << ", " << j << ") is " << values[at]
+                          << ", expected " << sum.value;
+            return;
+          }
+        }
+    }
+}
+
+}  // namespace
+
+KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
+  const KernelSpec& spec = kernel_case.spec;
+  Draw draw(kernel_case.name + std::to_string(shape.n), shape.numbers);
+  KernelInputs inputs;
+  inputs.shape = shape;
+  const auto block = std::get<Bsr>(spec.format);
+  const Mask mask = make_mask(shape, block, draw);
+  auto structure = make_bsr_structure(mask, block);
+  EXPECT_TRUE(structure) << structure.error().message;
+  inputs.structure = std::move(*structure);
+  inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
+  for (std::int64_t i = 0; i < shape.m; ++i)
+    for (std::int64_t j = 0; j < shape.k; ++j)
+      if (mask.at(i, j)) inputs.a[static_cast<std::size_t>(i * shape.k + j)] = draw.number();
+
+  const bool writes_values = spec.op == Op::kSddmm;
+  const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
+  const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m : shape.k;
+  inputs.values.assign(static_cast<std::size_t>(inputs.structure.values_count()), kPoison);
+  if (!writes_values || spec.accumulate)
+    pack_values(inputs.structure, inputs.a.data(), shape.k, inputs.values.data());
+  inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding, inputs.b, &draw);
+  inputs.c_view = make_dense(c_rows, shape.n, spec.layout_c, shape.padding, inputs.c,
+                             writes_values || spec.accumulate ? &draw : nullptr);
+  if (spec.epilogue != Epilogue::kNone)
+    for (std::int64_t i = 0; i < c_rows; ++i)
+      inputs.bias.push_back(draw.number());
+  return inputs;
+}
+
+KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kernel,
+                         const KernelInputs& inputs, Side side, Calls calls) {
+  GuardedOperands operands(inputs, side);
+  const BsrKernelArgs args = make_args(kernel_case, inputs, operands);
+  if (calls == Calls::kWhole)
+    call(kernel_case, kernel, args, side);
+  else
+    call_split(kernel_case, kernel, args, side);
+  for (const GuardedBuffer* buffer : {&operands.values, &operands.b, &operands.c, &operands.bias})
+    EXPECT_TRUE(buffer->canaries_alive()) << "memory beside an operand was written";
+  expect_unchanged("b", operands.b, inputs.b);
+  expect_unchanged("bias", operands.bias, inputs.bias);
+  if (kernel_case.spec.op == Op::kSddmm)
+    expect_unchanged("c", operands.c, inputs.c);
+  else
+    expect_unchanged("values", operands.values, inputs.values);
+  const auto copy = [](GuardedBuffer& buffer) {
+    return std::vector<float>(buffer.floats().begin(), buffer.floats().end());
+  };
+  return {copy(operands.values), copy(operands.c)};
+}
+
+void verify(const KernelCase& kernel_case, const KernelInputs& inputs,
+            const KernelOutputs& outputs) {
+  if (kernel_case.spec.op == Op::kSddmm)
+    verify_values(kernel_case, inputs, outputs);
+  else
+    verify_dense(kernel_case, inputs, outputs);
+}
+
+}  // namespace lacuna::test

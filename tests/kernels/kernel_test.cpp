@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every kernel of the registry (sampled schedules) against the reference. Follows the registry by itself.
+#include <array>
+#include <cstring>
+#include <signal.h>
+#include <string>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "codegen/code_generator.h"
+#include "targets/host.h"
+#include "tests/kernels/kernel_case.h"
+
+namespace lacuna::test {
+namespace {
+
+// A kernel that touches a guard page kills the process: name it first.
+std::array<char, 512> running{};
+
+void announce(const std::string& text) {
+  running.fill(0);
+  std::memcpy(running.data(), text.data(), std::min(text.size(), running.size() - 2));
+  running[std::min(text.size(), running.size() - 2)] = '\n';
+}
+
+void name_culprit(int /*signal*/) {
+  if (write(STDERR_FILENO, running.data(), std::strlen(running.data())) < 0) _exit(1);
+}
+
+class Kernel : public testing::TestWithParam<KernelCase> {
+ protected:
+  static void SetUpTestSuite() {
+    struct sigaction action = {};
+    action.sa_handler = name_culprit;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second fault ends the process
+    for (const int signal : {SIGSEGV, SIGBUS, SIGILL})
+      sigaction(signal, &action, nullptr);
+  }
+};
+
+bool same_bytes(const std::vector<float>& x, const std::vector<float>& y) {
+  return x.size() == y.size() &&
+         (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(float)) == 0);
+}
+
+TEST_P(Kernel, MatchesReference) {
+  const KernelCase& kernel_case = GetParam();
+  const auto generator = load_code_generator();
+  ASSERT_TRUE(generator) << generator.error().message;
+  const auto object = (*generator)->compile(kernel_case.spec, kernel_case.target);
+  ASSERT_TRUE(object) << object.error().message;
+  const auto kernel = LoadedKernel::load(*object);
+  ASSERT_TRUE(kernel) << kernel.error().message;
+
+  for (const RunShape& shape : shapes_of(kernel_case)) {
+    SCOPED_TRACE(testing::PrintToString(shape));
+    announce(kernel_case.name + " " + testing::PrintToString(shape));
+    const KernelInputs inputs = make_inputs(kernel_case, shape);
+    const KernelOutputs whole = run_kernel(kernel_case, *kernel, inputs, Side::kEnd, Calls::kWhole);
+    verify(kernel_case, inputs, whole);
+    const KernelOutputs split =
+        run_kernel(kernel_case, *kernel, inputs, Side::kStart, Calls::kSplit);
+    EXPECT_TRUE(same_bytes(whole.c, split.c) && same_bytes(whole.values, split.values))
+        << "the result depends on how the call is split, or on alignment";
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, Kernel, testing::ValuesIn(make_kernel_cases()),
+                         [](const auto& test) { return test.param.name; });
+
+// The suite is empty only where no kernel can run at all.
+TEST(KernelCases, ExistOnThisHost) {
+  if (auto host = describe_host(); !host) GTEST_SKIP() << host.error().message;
+  EXPECT_GT(make_kernel_cases().size(), 1000U);
+}
+
+}  // namespace
+}  // namespace lacuna::test
