@@ -30,14 +30,16 @@ struct Roles {
   std::int64_t rows_b = 0, rows_c = 0;     // rows of the dense operands
 };
 
-Roles roles_of(Op op, const BsrStructure& s) {
-  switch (op) {
+Roles roles_of(const KernelSpec& spec, const BsrStructure& s) {
+  const PanelIndex& index =
+      panel_direction(spec) == PanelDirection::kBlockRows ? s.by_row : s.by_column;
+  switch (spec.op) {
     case Op::kSpmm:
-      return {&s.by_row, s.m, s.k, s.k, s.m};
+      return {&index, s.m, s.k, s.k, s.m};
     case Op::kSpmmTransposed:
-      return {&s.by_column, s.k, s.m, s.m, s.k};
+      return {&index, s.k, s.m, s.m, s.k};
     case Op::kSddmm:
-      return {&s.by_row, s.m, s.m, s.m, s.k};
+      return {&index, s.m, s.m, s.m, s.k};
   }
   return {};
 }
@@ -241,7 +243,7 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
     LACUNA_TRY(const LoadedKernel* const loaded, engine.kernel(kernel.spec));
     kernel.function = reinterpret_cast<BsrKernel>(loaded->address());
     kernel.splits = allowed_splits(kernel.spec, made->target_);
-    kernel.panel_cuts = cut_panels(*roles_of(kernel.spec.op, made->structure_).index, parts);
+    kernel.panel_cuts = cut_panels(*roles_of(kernel.spec, made->structure_).index, parts);
     made->kernels_.push_back(std::move(kernel));
   }
   return made;
@@ -257,7 +259,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
     return make_error(ErrorCode::kInvalidArgument, "problem {} is not below the plan's {}", problem,
                       kernels_.size());
   const BoundKernel& kernel = kernels_[problem];
-  const Roles roles = roles_of(kernel.spec.op, structure_);
+  const Roles roles = roles_of(kernel.spec, structure_);
   LACUNA_TRY_VOID(check_operands(problems_[problem], roles, structure_, operands));
   const bool writes_values = kernel.spec.op == Op::kSddmm;
   if (operands.n == 0) {  // an empty sum: zero for sddmm; spmm has no output at all
