@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/mask.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace lacuna {
+namespace {
+
+std::string error_of(const Result<Mask>& result) {
+  if (result) return "no error";
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+  return result.error().message;
+}
+
+TEST(Mask, FromDenseTakesNonzerosAndHonoursLda) {
+  const std::vector<float> a = {1, 0, -0.0F, 9, 0, 1e-40F, 3};
+  const auto mask = Mask::from_dense(2, 3, a, 4);
+  ASSERT_TRUE(mask) << mask.error().message;
+  EXPECT_EQ(mask->m(), 2);
+  EXPECT_EQ(mask->k(), 3);
+  EXPECT_EQ(mask->nnz(), 3);
+  EXPECT_TRUE(mask->at(0, 0));
+  EXPECT_FALSE(mask->at(0, 2));  // a negative zero is zero
+  EXPECT_TRUE(mask->at(1, 1));   // a denormal is not
+  EXPECT_TRUE(mask->at(1, 2));
+  EXPECT_DOUBLE_EQ(mask->density(), 0.5);
+}
+
+TEST(Mask, FromDenseErrorsNameValueAndLimit) {
+  const std::vector<float> a(6, 1.0F);
+  EXPECT_EQ(error_of(Mask::from_dense(-1, 3, a, 3)), "m -1 is outside [0, 134217728]");
+  EXPECT_EQ(error_of(Mask::from_dense(2, -3, a, 3)), "k -3 is outside [0, 134217728]");
+  EXPECT_EQ(error_of(Mask::from_dense(2, 3, a, 2)), "lda 2 is less than k 3");
+  EXPECT_EQ(error_of(Mask::from_dense(2, 3, a, 4)),
+            "a has 6 elements, too few for 2 x 3 with lda 4");
+  EXPECT_EQ(error_of(Mask::from_dense(3, 3, a, std::numeric_limits<std::int64_t>::max())),
+            "a has 6 elements, too few for 3 x 3 with lda 9223372036854775807");
+  EXPECT_EQ(error_of(Mask::from_dense(kMaxMaskDim, 128, {}, 128)),
+            "a 134217728 x 128 mask needs 2147483648 bytes, limit 1073741824");
+}
+
+TEST(Mask, FromDenseRefusesNanAndInfinity) {
+  std::vector<float> a(6, 1.0F);
+  a[5] = std::nanf("");
+  EXPECT_EQ(error_of(Mask::from_dense(2, 3, a, 3)), "the element at row 1, column 2 is nan");
+  a[1] = -std::numeric_limits<float>::infinity();
+  EXPECT_EQ(error_of(Mask::from_dense(2, 3, a, 3)), "the element at row 0, column 1 is -inf");
+}
+
+TEST(Mask, EmptySizesAreLegal) {
+  for (const auto& [m, k] : {std::pair{0, 0}, std::pair{0, 5}, std::pair{5, 0}}) {
+    const auto mask = Mask::from_dense(m, k, {}, k);
+    ASSERT_TRUE(mask) << mask.error().message;
+    EXPECT_EQ(mask->nnz(), 0);
+    EXPECT_EQ(mask->density(), 0);
+    EXPECT_EQ(mask->words_per_row(), (k + 63) / 64);
+  }
+}
+
+TEST(Mask, FromCsrEqualsFromDense) {
+  const std::vector<std::int64_t> row_ptr = {0, 2, 2, 3};
+  const std::vector<std::int64_t> col_idx = {0, 69, 64};
+  std::vector<float> dense(std::size_t{3} * 70, 0.0F);
+  dense[0] = dense[69] = dense[2 * 70 + 64] = 1;
+  const auto csr = Mask::from_csr(3, 70, row_ptr, col_idx);
+  ASSERT_TRUE(csr) << csr.error().message;
+  EXPECT_EQ(*csr, *Mask::from_dense(3, 70, dense, 70));
+  EXPECT_EQ(csr->row_words(0)[1], std::uint64_t{1} << 5);
+}
+
+struct BadCsr {
+  std::vector<std::int64_t> row_ptr, col_idx;
+  const char* message;
+};
+
+class MaskFromBadCsr : public testing::TestWithParam<BadCsr> {};
+
+TEST_P(MaskFromBadCsr, IsAnError) {
+  EXPECT_EQ(error_of(Mask::from_csr(2, 4, GetParam().row_ptr, GetParam().col_idx)),
+            GetParam().message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Mask, MaskFromBadCsr,
+    testing::Values(
+        BadCsr{{0, 1}, {0}, "row_ptr has 2 entries, 2 rows need 3"},
+        BadCsr{{1, 1, 1}, {0}, "row_ptr[0] is 1, not 0"},
+        BadCsr{{0, 2, 1}, {0, 1}, "row_ptr[2] is 1, below row_ptr[1] 2"},
+        BadCsr{{0, 1, 3}, {0, 1}, "row_ptr[2] is 3, col_idx has 2 entries"},
+        BadCsr{{0, 1, 2}, {0, 4}, "row 1, position 1: column index 4 is outside [0, 4)"},
+        BadCsr{{0, 1, 2}, {-1, 0}, "row 0, position 0: column index -1 is outside [0, 4)"},
+        BadCsr{
+            {0, 0, 2}, {3, 1}, "row 1, position 1: column index 1 follows 3: indices are unsorted"},
+        BadCsr{{0, 2, 2}, {2, 2}, "row 0, position 1: column index 2 is a duplicate"}));
+
+TEST(Mask, FromBlocksCoversEdgeBlocks) {
+  const std::vector<std::uint8_t> flags = {1, 0, 0, 7};
+  const auto mask = Mask::from_blocks(5, 7, 3, 4, flags);
+  ASSERT_TRUE(mask) << mask.error().message;
+  for (std::int64_t i = 0; i < 5; ++i) {
+    for (std::int64_t j = 0; j < 7; ++j)
+      EXPECT_EQ(mask->at(i, j), (i < 3) == (j < 4));
+  }
+  EXPECT_EQ(mask->nnz(), 3 * 4 + 2 * 3);
+}
+
+TEST(Mask, FromBlocksErrorsNameValueAndLimit) {
+  const std::vector<std::uint8_t> flags(4, 1);
+  EXPECT_EQ(error_of(Mask::from_blocks(4, 4, 0, 2, flags)), "block shape 0x2 is not at least 1x1");
+  EXPECT_EQ(error_of(Mask::from_blocks(4, 6, 2, 2, flags)), "4 block flags, 2 x 3 blocks need 6");
+}
+
+TEST(Mask, DigestTellsSizesAndElementsApart) {
+  const std::vector<std::uint8_t> none(1, 0);
+  const std::vector<std::uint8_t> all(1, 1);
+  const auto a = Mask::from_blocks(2, 3, 2, 3, all);
+  const auto b = Mask::from_blocks(3, 2, 3, 2, all);
+  const auto c = Mask::from_blocks(2, 3, 2, 3, none);
+  const auto d = Mask::from_blocks(3, 2, 3, 2, none);
+  EXPECT_NE(a->digest(), b->digest());
+  EXPECT_NE(a->digest(), c->digest());
+  EXPECT_NE(c->digest(), d->digest());
+  EXPECT_EQ(a->digest(), Mask::from_blocks(2, 3, 1, 3, std::vector<std::uint8_t>(2, 1))->digest());
+}
+
+TEST(MaskBuilder, CountsEachElementOnce) {
+  auto builder = MaskBuilder::create(2, 200);
+  ASSERT_TRUE(builder);
+  EXPECT_TRUE(builder->insert(1, 130));
+  EXPECT_FALSE(builder->insert(1, 130));
+  builder->insert_range(1, 60, 131);
+  builder->insert_range(0, 0, 0);
+  const Mask mask = std::move(*builder).finish();
+  EXPECT_EQ(mask.nnz(), 71);
+  EXPECT_FALSE(mask.at(1, 59));
+  EXPECT_TRUE(mask.at(1, 60));
+  EXPECT_TRUE(mask.at(1, 130));
+  EXPECT_FALSE(mask.at(1, 131));
+}
+
+TEST(RandomBlockMask, MeetsDensityInEveryBlockRowAndIsDeterministic) {
+  const auto mask = make_random_block_mask(64, 320, 16, 8, 0.3, 7);
+  ASSERT_TRUE(mask) << mask.error().message;
+  for (std::int64_t p = 0; p < 4; ++p) {
+    std::int64_t blocks = 0;
+    for (std::int64_t j = 0; j < 40; ++j)
+      blocks += mask->at(p * 16, j * 8) ? 1 : 0;
+    EXPECT_EQ(blocks, 12);
+  }
+  EXPECT_EQ(mask->nnz(), 4 * 12 * 16 * 8);
+  EXPECT_EQ(*mask, *make_random_block_mask(64, 320, 16, 8, 0.3, 7));
+  EXPECT_NE(*mask, *make_random_block_mask(64, 320, 16, 8, 0.3, 8));
+}
+
+TEST(RandomBlockMask, ReachesEveryColumn) {
+  std::vector<std::int64_t> hits(16, 0);
+  const auto mask = make_random_block_mask(4096, 16, 1, 1, 0.25, 1);
+  ASSERT_TRUE(mask);
+  for (std::int64_t i = 0; i < 4096; ++i) {
+    for (std::size_t j = 0; j < 16; ++j)
+      hits[j] += mask->at(i, static_cast<std::int64_t>(j));
+  }
+  // Binomial(4096, 1/4): mean 1024, deviation 28; six deviations never happen by chance.
+  for (const std::int64_t count : hits)
+    EXPECT_NEAR(static_cast<double>(count), 1024, 6 * 28);
+}
+
+TEST(RandomBlockMask, AcceptsExtremesAndRefusesTheRest) {
+  EXPECT_EQ(make_random_block_mask(10, 10, 4, 4, 0, 1)->nnz(), 0);
+  EXPECT_EQ(make_random_block_mask(10, 10, 4, 4, 1, 1)->nnz(), 100);
+  EXPECT_EQ(make_random_block_mask(0, 10, 4, 4, 1, 1)->nnz(), 0);
+  EXPECT_EQ(error_of(make_random_block_mask(4, 4, 1, 1, 1.5, 1)), "density 1.5 is outside [0, 1]");
+  EXPECT_EQ(error_of(make_random_block_mask(4, 4, 1, 1, std::nan(""), 1)),
+            "density nan is outside [0, 1]");
+  EXPECT_EQ(error_of(make_random_block_mask(4, 4, 1, 0, 0.5, 1)),
+            "block shape 1x0 is not at least 1x1");
+}
+
+}  // namespace
+}  // namespace lacuna
