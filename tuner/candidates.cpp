@@ -32,17 +32,20 @@ std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Pro
 
 }  // namespace
 
-Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request, const MachineRates& rates) {
+Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
+                                                  const MachineRates& rates) {
   LACUNA_TRY_VOID(check_plan_request(request));
   const std::vector<Format> formats = candidate_formats(request);
   std::vector<Bsr> shapes;
   shapes.reserve(formats.size());
-  for (const Format& format : formats) shapes.push_back(std::get<Bsr>(format));
+  for (const Format& format : formats)
+    shapes.push_back(std::get<Bsr>(format));
   const std::vector<std::int64_t> blocks = count_blocks(*request.mask, shapes);
 
   std::vector<RankedFormat> ranked;
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    RankedFormat option{.format = formats[i], .blocks = blocks[i], .schedules = {}, .predicted_s = 0};
+    RankedFormat option{
+        .format = formats[i], .blocks = blocks[i], .schedules = {}, .predicted_s = 0};
     bool legal = true;
     for (const Problem& problem : request.problems) {
       option.schedules.push_back(rank_schedules(request, problem, option, rates));
@@ -52,8 +55,9 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request, co
     if (legal) ranked.push_back(std::move(option));
   }
   if (ranked.empty())
-    return make_error(ErrorCode::kInvalidArgument, "no legal schedule for any of {} formats on target {}",
-                      formats.size(), request.target.name);
+    return make_error(ErrorCode::kInvalidArgument,
+                      "no legal schedule for any of {} formats on target {}", formats.size(),
+                      request.target.name);
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.predicted_s < b.predicted_s; });
   return ranked;

@@ -24,14 +24,20 @@ constexpr double kBuildShare = 0.6;
 std::vector<std::string> texts_of(const std::vector<Schedule>& schedules) {
   std::vector<std::string> texts;
   texts.reserve(schedules.size());
-  for (const Schedule& schedule : schedules) texts.push_back(to_text(schedule));
+  for (const Schedule& schedule : schedules)
+    texts.push_back(to_text(schedule));
   return texts;
 }
 
 }  // namespace
 
-TuneRun::TuneRun(Engine& engine, Clock& clock, const PlanRequest& request, const TuneOptions& options)
-    : engine_(engine), clock_(clock), request_(request), options_(options), start_s_(clock.now_s()) {
+TuneRun::TuneRun(Engine& engine, Clock& clock, const PlanRequest& request,
+                 const TuneOptions& options)
+    : engine_(engine),
+      clock_(clock),
+      request_(request),
+      options_(options),
+      start_s_(clock.now_s()) {
   const bool quick = options.rigor == Rigor::kQuick;
   budget_s_ = options.budget_s > 0 ? options.budget_s : (quick ? kQuickBudget : kMeasureBudget);
   top_k_ = options.top_k > 0 ? options.top_k : (quick ? kQuickTopK : kMeasureTopK);
@@ -68,7 +74,9 @@ std::vector<TuneRun::Choice> TuneRun::choices_of_single_problem() const {
       list.push_back({format.format, {schedules[i].schedule}, schedules[i].prediction.seconds});
     }
   }
-  const auto by_time = [](const Choice& a, const Choice& b) { return a.predicted_s < b.predicted_s; };
+  const auto by_time = [](const Choice& a, const Choice& b) {
+    return a.predicted_s < b.predicted_s;
+  };
   std::stable_sort(choices.begin(), choices.end(), by_time);
   std::stable_sort(reserve.begin(), reserve.end(), by_time);
   choices.insert(choices.end(), reserve.begin(), reserve.end());
@@ -104,8 +112,10 @@ std::unique_ptr<TuneRun::Entrant> TuneRun::run_heats(const RankedFormat& format,
     auto field = build_field(choices, {p}, std::max<std::size_t>(2, top_k_ / 2));
     if (field.empty()) return nullptr;
     Heat heat;
-    if (!stopped()) heat.race = race_entrants(field, budget_s / static_cast<double>(request_.problems.size()));
-    for (const auto& entrant : field) heat.choices.push_back(entrant->choice);
+    if (!stopped())
+      heat.race = race_entrants(field, budget_s / static_cast<double>(request_.problems.size()));
+    for (const auto& entrant : field)
+      heat.choices.push_back(entrant->choice);
     const Choice& best = heat.choices[heat.race.measured() ? heat.race.winner : 0];
     winners.schedules.push_back(best.schedules.front());
     winners.predicted_s += best.predicted_s;
@@ -120,7 +130,8 @@ std::unique_ptr<TuneRun::Entrant> TuneRun::run_heats(const RankedFormat& format,
     disqualify(winners, all, built.error());
     return nullptr;
   }
-  for (const Heat& heat : heats) (*built)->heats_s += heat.best_s();
+  for (const Heat& heat : heats)
+    (*built)->heats_s += heat.best_s();
   return std::move(built).value();
 }
 
@@ -128,10 +139,12 @@ Result<std::unique_ptr<TuneRun::Entrant>> TuneRun::build(const Choice& choice,
                                                          const std::vector<std::size_t>& problems) {
   PlanRequest request = request_;
   request.problems.clear();
-  for (const std::size_t p : problems) request.problems.push_back(request_.problems[p]);
+  for (const std::size_t p : problems)
+    request.problems.push_back(request_.problems[p]);
   auto entrant = std::make_unique<Entrant>();
   entrant->choice = choice;
-  LACUNA_TRY(entrant->plan, ExecutablePlan::create(engine_, request, Plan{choice.format, choice.schedules}));
+  LACUNA_TRY(entrant->plan,
+             ExecutablePlan::create(engine_, request, Plan{choice.format, choice.schedules}));
   LACUNA_TRY(entrant->values, trials_[problems.front()].make_values(entrant->plan->structure()));
   LACUNA_TRY(entrant->gradient, FloatBuffer::make(entrant->plan->values_count()));
   std::fill_n(entrant->gradient.data(), entrant->gradient.size(), 0.0F);
@@ -150,15 +163,16 @@ Result<std::unique_ptr<TuneRun::Entrant>> TuneRun::build(const Choice& choice,
   return entrant;
 }
 
-std::vector<std::unique_ptr<TuneRun::Entrant>> TuneRun::build_field(const std::vector<Choice>& choices,
-                                                                    const std::vector<std::size_t>& problems,
-                                                                    std::size_t wanted) {
+std::vector<std::unique_ptr<TuneRun::Entrant>> TuneRun::build_field(
+    const std::vector<Choice>& choices, const std::vector<std::size_t>& problems,
+    std::size_t wanted) {
   std::vector<std::unique_ptr<Entrant>> field;
   for (const Choice& choice : choices) {
     if (field.size() == wanted || stopped()) break;
     if (!field.empty() && remaining_s() < (1 - kBuildShare) * budget_s_) break;
     if (problems.size() == request_.problems.size())
-      progress(fmt::format("building {} {}", to_text(choice.format), to_text(choice.schedules.front())));
+      progress(
+          fmt::format("building {} {}", to_text(choice.format), to_text(choice.schedules.front())));
     auto built = build(choice, problems);
     if (built)
       field.push_back(std::move(built).value());
@@ -168,10 +182,12 @@ std::vector<std::unique_ptr<TuneRun::Entrant>> TuneRun::build_field(const std::v
   return field;
 }
 
-void TuneRun::disqualify(const Choice& choice, const std::vector<std::size_t>& problems, const Error& error) {
+void TuneRun::disqualify(const Choice& choice, const std::vector<std::size_t>& problems,
+                         const Error& error) {
   if (first_fault_.message.empty()) first_fault_ = error;
   std::string name = to_text(choice.format);
-  for (const Schedule& schedule : choice.schedules) name += " " + to_text(schedule);
+  for (const Schedule& schedule : choice.schedules)
+    name += " " + to_text(schedule);
   const auto op = to_text(request_.problems[problems.front()].op);
   // A kernel that spills is an expected end of a candidate; anything else is news.
   if (error.code != ErrorCode::kCompile)
@@ -184,10 +200,12 @@ void TuneRun::disqualify(const Choice& choice, const std::vector<std::size_t>& p
   losers_.push_back(std::move(record));
 }
 
-RaceResult TuneRun::race_entrants(const std::vector<std::unique_ptr<Entrant>>& field, double budget_s) {
+RaceResult TuneRun::race_entrants(const std::vector<std::unique_ptr<Entrant>>& field,
+                                  double budget_s) {
   std::vector<TimedCall> calls;
   calls.reserve(field.size());
-  for (const auto& entrant : field) calls.push_back(entrant->call);
+  for (const auto& entrant : field)
+    calls.push_back(entrant->call);
   RaceOptions options;
   options.measure.budget_s = budget_s;
   options.measure.seed = options_.seed;
@@ -201,17 +219,20 @@ Result<> TuneRun::run_final(const std::vector<std::unique_ptr<Entrant>>& field) 
   progress(fmt::format("racing {} candidates", field.size()));
   const RaceResult race = race_entrants(field, std::max(0.0, remaining_s()));
   outcome_.interrupted = stopped();
-  if (!measured_) return make_error(ErrorCode::kInterrupted, "interrupted before anything was measured");
+  if (!measured_)
+    return make_error(ErrorCode::kInterrupted, "interrupted before anything was measured");
   record_final(field, race);
   return {};
 }
 
-void TuneRun::record_final(const std::vector<std::unique_ptr<Entrant>>& field, const RaceResult& race) {
+void TuneRun::record_final(const std::vector<std::unique_ptr<Entrant>>& field,
+                           const RaceResult& race) {
   auto& candidates = outcome_.record.candidates;
   std::size_t winner = race.winner;
   if (!race.measured())  // stopped between heats and final
     winner = static_cast<std::size_t>(
-        std::min_element(field.begin(), field.end(), [](const auto& a, const auto& b) { return a->heats_s < b->heats_s; }) -
+        std::min_element(field.begin(), field.end(),
+                         [](const auto& a, const auto& b) { return a->heats_s < b->heats_s; }) -
         field.begin());
   for (std::size_t i = 0; i < field.size(); ++i) {
     const Choice& choice = field[i]->choice;
@@ -231,7 +252,8 @@ void TuneRun::record_final(const std::vector<std::unique_ptr<Entrant>>& field, c
 
 void TuneRun::record_heat_losers(const Choice& winners, const std::vector<Heat>& heats) {
   double total_s = 0;
-  for (const Heat& heat : heats) total_s += heat.best_s();
+  for (const Heat& heat : heats)
+    total_s += heat.best_s();
   for (std::size_t p = 0; p < heats.size(); ++p) {
     const Heat& heat = heats[p];
     if (!heat.race.measured()) continue;
@@ -244,8 +266,8 @@ void TuneRun::record_heat_losers(const Choice& winners, const std::vector<Heat>&
       CandidateRecord record;
       record.format = to_text(winners.format);
       record.schedules = texts_of(schedules);
-      record.predicted_s =
-          winners.predicted_s + heat.choices[i].predicted_s - heat.choices[heat.race.winner].predicted_s;
+      record.predicted_s = winners.predicted_s + heat.choices[i].predicted_s -
+                           heat.choices[heat.race.winner].predicted_s;
       record.measured_s = total_s + entry.seconds - best.seconds;
       record.samples = entry.samples;
       record.verdict = fmt::format("lost the heat of {}: {}", to_text(request_.problems[p].op),
@@ -263,10 +285,13 @@ void TuneRun::record_unmeasured() {
   const double best_s = ranked_.front().predicted_s;
   for (const RankedFormat& format : ranked_) {
     const std::string name = to_text(format.format);
-    if (std::any_of(candidates.begin(), candidates.end(), [&](const auto& c) { return c.format == name; })) continue;
+    if (std::any_of(candidates.begin(), candidates.end(),
+                    [&](const auto& c) { return c.format == name; }))
+      continue;
     CandidateRecord record;
     record.format = name;
-    for (const auto& schedules : format.schedules) record.schedules.push_back(to_text(schedules.front().schedule));
+    for (const auto& schedules : format.schedules)
+      record.schedules.push_back(to_text(schedules.front().schedule));
     record.predicted_s = format.predicted_s;
     record.verdict = unmeasured_verdict(format.predicted_s, best_s);
     candidates.push_back(std::move(record));

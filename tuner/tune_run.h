@@ -43,23 +43,28 @@ class TuneRun {
     std::vector<Choice> choices;
     RaceResult race;
 
-    [[nodiscard]] double best_s() const { return race.measured() ? race.entries[race.winner].seconds : 0; }
+    [[nodiscard]] double best_s() const {
+      return race.measured() ? race.entries[race.winner].seconds : 0;
+    }
   };
 
   [[nodiscard]] std::vector<Choice> choices_of_single_problem() const;
-  [[nodiscard]] Result<std::unique_ptr<Entrant>> build(const Choice& choice, const std::vector<std::size_t>& problems);
+  [[nodiscard]] Result<std::unique_ptr<Entrant>> build(const Choice& choice,
+                                                       const std::vector<std::size_t>& problems);
   // The first `wanted` of the choices that build and compute the right numbers.
-  [[nodiscard]] std::vector<std::unique_ptr<Entrant>> build_field(const std::vector<Choice>& choices,
-                                                                  const std::vector<std::size_t>& problems,
-                                                                  std::size_t wanted);
-  void disqualify(const Choice& choice, const std::vector<std::size_t>& problems, const Error& error);
+  [[nodiscard]] std::vector<std::unique_ptr<Entrant>> build_field(
+      const std::vector<Choice>& choices, const std::vector<std::size_t>& problems,
+      std::size_t wanted);
+  void disqualify(const Choice& choice, const std::vector<std::size_t>& problems,
+                  const Error& error);
 
   // Both return the entrants of the final; empty if none could be built.
   [[nodiscard]] std::vector<std::unique_ptr<Entrant>> field_of_single_problem();
   [[nodiscard]] std::vector<std::unique_ptr<Entrant>> field_of_formats();
   // One heat per problem; then the format's winners together. Null if a problem has no kernel that works.
   [[nodiscard]] std::unique_ptr<Entrant> run_heats(const RankedFormat& format, double budget_s);
-  [[nodiscard]] RaceResult race_entrants(const std::vector<std::unique_ptr<Entrant>>& field, double budget_s);
+  [[nodiscard]] RaceResult race_entrants(const std::vector<std::unique_ptr<Entrant>>& field,
+                                         double budget_s);
 
   [[nodiscard]] Result<> run_final(const std::vector<std::unique_ptr<Entrant>>& field);
   void record_final(const std::vector<std::unique_ptr<Entrant>>& field, const RaceResult& race);
@@ -79,7 +84,7 @@ class TuneRun {
   double budget_s_ = 0;
   std::size_t top_k_ = 0;
   std::vector<RankedFormat> ranked_;
-  std::vector<Trial> trials_;  // [problem]
+  std::vector<Trial> trials_;            // [problem]
   std::vector<CandidateRecord> losers_;  // of heats, and disqualified
   bool measured_ = false;
   Error first_fault_;

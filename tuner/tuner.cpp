@@ -19,7 +19,8 @@ bool rigorous_enough(const TuningRecord& record, Rigor wanted) {
   return rigor && *rigor >= wanted;
 }
 
-std::optional<TuneOutcome> answer_from_record(const Engine& engine, const PlanRequest& request, Rigor wanted) {
+std::optional<TuneOutcome> answer_from_record(const Engine& engine, const PlanRequest& request,
+                                              Rigor wanted) {
   auto record = find_record(engine.fingerprint(), record_key(request));
   if (!record || !rigorous_enough(*record, wanted)) return std::nullopt;
   auto plan = plan_of_record(*record);
@@ -60,7 +61,8 @@ struct MeasuringPlanner::State {
 
 MeasuringPlanner::MeasuringPlanner(Engine& engine, Clock& clock, TuneOptions options) {
   std::optional<MachineProfile> profile;
-  if (auto loaded = load_profile(profile_path(engine.fingerprint()))) profile = std::move(loaded).value();
+  if (auto loaded = load_profile(profile_path(engine.fingerprint())))
+    profile = std::move(loaded).value();
   state_.reset(new State{engine, clock, std::move(options), std::move(profile), {}});
 }
 

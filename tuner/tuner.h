@@ -43,10 +43,12 @@ struct EnumNames<Rigor> {
 
 struct TuneOptions {
   Rigor rigor = Rigor::kQuick;
-  double budget_s = 0;    // building and measuring together; 0 = the rigor's
-  std::size_t top_k = 0;  // candidates measured (per problem, with several problems); 0 = the rigor's
+  double budget_s = 0;  // building and measuring together; 0 = the rigor's
+  std::size_t top_k =
+      0;  // candidates measured (per problem, with several problems); 0 = the rigor's
   std::uint64_t seed = 1;
-  const std::atomic<bool>* stop = nullptr;  // when it turns true, the best so far is the answer, and is stored
+  const std::atomic<bool>* stop =
+      nullptr;  // when it turns true, the best so far is the answer, and is stored
   // Called with the fraction done and what is being done; may be empty.
   std::function<void(double, std::string_view)> progress;
 };
@@ -64,8 +66,10 @@ struct TuneOutcome {
 // target's own rates then rank the candidates). request.target must be engine.target().
 // Errors: kInvalidArgument (bad request), kCompile / kUnsupported (no candidate could be built: the first fault),
 // kInterrupted (stopped before anything was measured). A record that cannot be written is a warning.
-[[nodiscard]] Result<TuneOutcome> find_or_tune(Engine& engine, Clock& clock, const PlanRequest& request,
-                                               const MachineProfile* profile, const TuneOptions& options);
+[[nodiscard]] Result<TuneOutcome> find_or_tune(Engine& engine, Clock& clock,
+                                               const PlanRequest& request,
+                                               const MachineProfile* profile,
+                                               const TuneOptions& options);
 
 // Tunes whatever the records say, and stores.
 [[nodiscard]] Result<TuneOutcome> tune(Engine& engine, Clock& clock, const PlanRequest& request,

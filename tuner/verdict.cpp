@@ -9,7 +9,8 @@ namespace {
 constexpr double kTie = 0.005;
 
 std::string percent(double fraction) {
-  return fraction < 0.1 ? fmt::format("{:.1f} %", fraction * 100) : fmt::format("{:.0f} %", fraction * 100);
+  return fraction < 0.1 ? fmt::format("{:.1f} %", fraction * 100)
+                        : fmt::format("{:.0f} %", fraction * 100);
 }
 
 }  // namespace
@@ -17,7 +18,8 @@ std::string percent(double fraction) {
 std::string race_verdict(const RaceEntry& entry, const RaceEntry& winner) {
   if (entry.samples == 0) return "not measured: out of time";
   // Paired ratios are the better comparison; minima where the two share no round.
-  const double ratio = entry.ratio_to_winner > 0 ? entry.ratio_to_winner : entry.seconds / winner.seconds;
+  const double ratio =
+      entry.ratio_to_winner > 0 ? entry.ratio_to_winner : entry.seconds / winner.seconds;
   const double slower = ratio - 1.0;
   std::string verdict;
   if (slower <= kTie)

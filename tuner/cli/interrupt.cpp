@@ -10,12 +10,14 @@ namespace {
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-void on_signal(int /*signal*/) { interrupted.store(true, std::memory_order_relaxed); }
+void on_signal(int /*signal*/) {
+  interrupted.store(true, std::memory_order_relaxed);
+}
 
 }  // namespace
 
 const std::atomic<bool>& catch_interrupts() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigemptyset(&action.sa_mask);

@@ -2,12 +2,11 @@
 //
 // The `lacuna` command: parses the command line, runs the chosen verb, turns its error into a message and an exit
 // status.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
-#include <string>
-
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <string>
 
 #include "tuner/cli/interrupt.h"
 #include "tuner/cli/verbs.h"
@@ -19,8 +18,9 @@ constexpr int kUsageError = 2;
 constexpr int kInternalError = 1;
 
 // In the order of --help.
-constexpr auto kVerbs = {&add_probe_verb,   &add_tune_verb,  &add_explain_verb,  &add_bench_verb, &add_generate_verb,
-                         &add_inspect_verb, &add_train_verb, &add_records_verb, &add_doctor_verb};
+constexpr auto kVerbs = {&add_probe_verb, &add_tune_verb,     &add_explain_verb,
+                         &add_bench_verb, &add_generate_verb, &add_inspect_verb,
+                         &add_train_verb, &add_records_verb,  &add_doctor_verb};
 
 // What a person can do about an error of this kind.
 std::string next_step(ErrorCode code, const std::string& verb) {
@@ -42,14 +42,17 @@ std::string next_step(ErrorCode code, const std::string& verb) {
     case ErrorCode::kInternal:
       break;
   }
-  return "this is a bug in Lacuna: please report it with the command line and `lacuna doctor --json`";
+  return "this is a bug in Lacuna: please report it with the command line and `lacuna doctor "
+         "--json`";
 }
 
 int report(const Error& error, const std::string& verb, const Context& context) {
-  const auto message = fmt::format("lacuna: error: {}\nlacuna: {}\n", error.message, next_step(error.code, verb));
+  const auto message =
+      fmt::format("lacuna: error: {}\nlacuna: {}\n", error.message, next_step(error.code, verb));
   std::fputs(message.c_str(), stderr);
-  if (error.code != ErrorCode::kInterrupted)  // an interrupted verb has printed what it learned
-    context.output.print_json({{"error", {{"code", to_text(error.code)}, {"message", error.message}}}});
+  if (!context.output.printed_json())
+    context.output.print_json(
+        {{"error", {{"code", to_text(error.code)}, {"message", error.message}}}});
   return exit_code(error.code);
 }
 
@@ -59,18 +62,21 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`lacuna VERB --help` shows a verb's options and an example.");
   Registry registry(app);
-  for (const auto add_verb : kVerbs) add_verb(registry);
+  for (const auto add_verb : kVerbs)
+    add_verb(registry);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  Context context{.output = {.json = registry.json()}, .stop = &catch_interrupts()};
+  Context context;
+  context.output.json = registry.json();
+  context.stop = &catch_interrupts();
   if (auto status = registry.chosen()(context); !status)
     return report(status.error(), registry.chosen_name(), context);
   if (std::fflush(stdout) != 0)
-    return report({ErrorCode::kIo, "cannot write the result to standard output"}, registry.chosen_name(),
-                  Context{});
+    return report({ErrorCode::kIo, "cannot write the result to standard output"},
+                  registry.chosen_name(), Context{});
   return 0;
 }
 
@@ -80,7 +86,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return lacuna::cli::run(argc, argv);
-  } catch (const std::exception& error) {  // CLI11 throws on wrong registrations; memory may run out
+  } catch (
+      const std::exception& error) {  // CLI11 throws on wrong registrations; memory may run out
     std::fputs(fmt::format("lacuna: error: {}\n", error.what()).c_str(), stderr);
     return lacuna::cli::kInternalError;
   }

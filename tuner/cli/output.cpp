@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/cli/output.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
-#include <utility>
-
 #include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
 
 namespace lacuna::cli {
 namespace {
@@ -26,8 +24,9 @@ bool looks_numeric(const std::string& cell) {
 
 // Columns as they appear: a UTF-8 continuation byte takes no place.
 std::size_t width_of(const std::string& cell) {
-  return static_cast<std::size_t>(
-      std::count_if(cell.begin(), cell.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 }  // namespace
@@ -37,10 +36,14 @@ void Output::print(std::string_view line) const {
 }
 
 void Output::print_json(const nlohmann::json& document) const {
-  if (json) write_line(stdout, document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (!json) return;
+  write_line(stdout, document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  printed_json_ = true;
 }
 
-void Output::note(std::string_view message) const { write_line(stderr, fmt::format("lacuna: note: {}", message)); }
+void Output::note(std::string_view message) const {
+  write_line(stderr, fmt::format("lacuna: note: {}", message));
+}
 
 std::string Table::to_text() const {
   std::vector<std::size_t> widths;
@@ -57,14 +60,16 @@ std::string Table::to_text() const {
       if (i > 0) line += "  ";
       line += looks_numeric(row[i]) ? padding + row[i] : row[i] + padding;
     }
-    while (!line.empty() && line.back() == ' ') line.pop_back();
+    while (!line.empty() && line.back() == ' ')
+      line.pop_back();
     text += line + "\n";
   }
   if (!text.empty()) text.pop_back();
   return text;
 }
 
-Progress::Progress(std::string what) : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(std::string what)
+    : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (terminal_) std::fputs("\r\033[K", stderr);
@@ -76,7 +81,8 @@ void Progress::update(double fraction, std::string_view detail) {
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kBar);
   const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
                           std::string(static_cast<std::size_t>(kBar - filled), '.');
-  const auto line = fmt::format("\r\033[K{} [{}] {:3.0f} %  {:.60}", what_, bar, fraction * 100, detail);
+  const auto line =
+      fmt::format("\r\033[K{} [{}] {:3.0f} %  {:.60}", what_, bar, fraction * 100, detail);
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
 }

@@ -24,6 +24,10 @@ class Output {
   void print_json(const nlohmann::json& document) const;
   // A remark on stderr: "lacuna: note: ...".
   void note(std::string_view message) const;
+  [[nodiscard]] bool printed_json() const { return printed_json_; }
+
+ private:
+  mutable bool printed_json_ = false;  // so that an error after the result adds no second document
 };
 
 // Columns aligned by the widest cell; numbers (cells that begin with a digit, '-' or '+') to the right.

@@ -7,11 +7,10 @@
 // stderr. An action never exits: the exit status follows from its error's code (exit_code in output.h).
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 #include "targets/base/result.h"
 #include "tuner/cli/output.h"

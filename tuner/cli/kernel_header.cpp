@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/cli/kernel_header.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "templates/abi.h"
+#include "templates/registry.h"
+
+namespace lacuna::cli {
+namespace {
+
+// Follows templates/abi.h field by field; the version guards against drift.
+constexpr const char* kArgsStruct = R"(#ifndef LACUNA_BSR_KERNEL_ARGS_V1
+#define LACUNA_BSR_KERNEL_ARGS_V1
+/* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). A panel is a block row of A
+ * (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output. Sizes in elements. */
+typedef struct lacuna_bsr_kernel_args {
+  float* values;         /* all blocks of A; read by spmm and spmm_transposed, written by sddmm */
+  const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]) */
+  const int32_t* origin; /* per entry: first row of B that the block meets; for sddmm: first row of C */
+  const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
+  const float* b;
+  float* c;              /* written by spmm and spmm_transposed, read by sddmm */
+  const float* bias;     /* indexed by C's row; may be NULL without a bias epilogue */
+  float* scratch;        /* private to the call, 64-byte aligned; size: see the kernel */
+  int64_t ldb, ldc;
+  int64_t rows_out;      /* extent of the panels' dimension: M (spmm, sddmm) or K (spmm_transposed) */
+  int64_t rows_in;       /* rows of B: K (spmm) or M (spmm_transposed, sddmm) */
+  int64_t panel_begin, panel_end;
+  int64_t n_begin, n_end;
+} lacuna_bsr_kernel_args;
+#endif)";
+static_assert(kAbiVersion == 1, "kArgsStruct describes version 1 of templates/abi.h");
+
+std::string layout_words(Layout layout) {
+  return layout == Layout::kRowMajor ? "row-major: (r, n) at [r * ld + n]"
+                                     : "column-major: (r, n) at [r + n * ld]";
+}
+
+std::string formula(const KernelSpec& spec) {
+  const char* const plus = spec.accumulate ? " + what was there" : "";
+  std::string inner;
+  switch (spec.op) {
+    case Op::kSpmm:
+      inner = fmt::format("A[M,K] * B[K,N]{}", plus);
+      break;
+    case Op::kSpmmTransposed:
+      inner = fmt::format("A[M,K]^T * B[M,N]{}", plus);
+      break;
+    case Op::kSddmm:
+      return fmt::format("A[M,K] = B[M,N] * C[K,N]^T at A's stored blocks{}", plus);
+  }
+  const char* const out = spec.op == Op::kSpmm ? "C[M,N]" : "C[K,N]";
+  switch (spec.epilogue) {
+    case Epilogue::kNone:
+      return fmt::format("{} = {}", out, inner);
+    case Epilogue::kBias:
+      return fmt::format("{} = {} + bias", out, inner);
+    case Epilogue::kBiasRelu:
+      return fmt::format("{} = max(0, {} + bias)", out, inner);
+  }
+  return inner;
+}
+
+std::string splits_words(const Splits& splits) {
+  if (splits.panels && splits.n)
+    return fmt::format("Calls may split the panels, and n at multiples of {}, and run at once.",
+                       splits.n_granule);
+  if (splits.panels) return "Calls may split the panels and run at once; each must cover all of n.";
+  if (splits.n)
+    return fmt::format(
+        "Calls may split n at multiples of {} and run at once; each must cover all panels.",
+        splits.n_granule);
+  return "One call must cover all panels and all of n.";
+}
+
+}  // namespace
+
+std::string kernel_header(const KernelChoice& choice) {
+  const auto& [spec, target] = choice;
+  const std::string name = kernel_name(spec, target.name);
+  const auto& bsr = std::get<Bsr>(spec.format);
+  std::string guard = "LACUNA_KERNEL_" + name + "_H_";
+  std::transform(guard.begin(), guard.end(), guard.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  // Scratch grows with rows_in, rows_out and n; a program asks the library, this note gives one point to check against.
+  constexpr std::int64_t kExampleRows = 1024;
+  constexpr std::int64_t kExampleN = 256;
+  const auto scratch = scratch_floats(spec, target, kExampleRows, kExampleRows, kExampleN);
+  std::string text =
+      fmt::format("/* Made by lacuna generate for target {}. */\n#ifndef {}\n#define {}\n\n",
+                  target.name, guard, guard);
+  text += "#include <stdint.h>\n\n";
+  text += std::string(kArgsStruct) + "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+  text += fmt::format("/* {}, f32.\n", formula(spec));
+  text += fmt::format(
+      " * A: block sparse row, {} x {} blocks; element (i, j) of block number q at values[q * {} + "
+      "j * {} + i].\n",
+      bsr.r, bsr.c, bsr.r * bsr.c, bsr.r);
+  text +=
+      " *    Where the block shape does not divide M or K, the last block row or column is shifted "
+      "back to end with A;\n"
+      " *    its elements that belong to the neighbour are stored as zeros.\n";
+  text += fmt::format(" * B: {}.\n * C: {}.\n", layout_words(spec.layout_b),
+                      layout_words(spec.layout_c));
+  text += fmt::format(" * {}\n", splits_words(allowed_splits(spec, target)));
+  text += scratch == 0
+              ? std::string(" * Needs no scratch.\n")
+              : fmt::format(" * Scratch: {} floats for rows_in = rows_out = {} and n = {}.\n",
+                            scratch, kExampleRows, kExampleN);
+  text += " * C does not alias B, values or bias. */\n";
+  text += fmt::format(
+      "void {}(const lacuna_bsr_kernel_args* args);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* "
+      "{} */\n",
+      name, guard);
+  return text;
+}
+
+}  // namespace lacuna::cli

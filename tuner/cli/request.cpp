@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/cli/request.h"
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "runtime/mask_io.h"
+
+namespace lacuna::cli {
+namespace {
+
+constexpr std::int64_t kDefaultN = 256;
+constexpr std::int64_t kMaxDim = std::int64_t{1} << 31;
+
+Result<Layout> parse_layout(const std::string& text, std::string_view option) {
+  if (text == "row") return Layout::kRowMajor;
+  if (text == "col") return Layout::kColMajor;
+  return make_error(ErrorCode::kInvalidArgument, "{} '{}' is not one of: row, col", option, text);
+}
+
+// Takes a number off the front of `text`, and the separator after it unless it is 0.
+template <class T>
+bool take(std::string_view& text, T& value, char separator) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (separator == '\0') return true;
+  if (text.empty() || text.front() != separator) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+Result<Mask> load_or_make(const RequestOptions& options) {
+  if (options.mask_path.empty() == options.random_mask.empty())
+    return make_error(ErrorCode::kInvalidArgument,
+                      "give either a MASK file or --random MxK:RxC:DENSITY");
+  if (!options.random_mask.empty()) return make_random_mask(options.random_mask);
+  return load_mask(options.mask_path);
+}
+
+}  // namespace
+
+void add_kernel_options(CLI::App& verb, RequestOptions& options) {
+  verb.add_option("--op", options.ops,
+                  "operations on the same values: spmm, spmm_transposed, sddmm")
+      ->delimiter(',')
+      ->capture_default_str();
+  verb.add_option("--layout-b", options.layout_b, "layout of B: row or col")->capture_default_str();
+  verb.add_option("--layout-c", options.layout_c, "layout of C: row or col")->capture_default_str();
+  verb.add_option("--epilogue", options.epilogue, "of the first operation: none, bias, bias_relu")
+      ->capture_default_str();
+  verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");
+  verb.add_option("--format", options.format,
+                  "storage format, e.g. bsr16x1 (default: chosen by the tuner)");
+}
+
+void add_request_options(CLI::App& verb, RequestOptions& options) {
+  verb.add_option("MASK", options.mask_path, "mask file: .npy, .npz (SciPy), .mtx, .smtx");
+  verb.add_option("--random", options.random_mask,
+                  "instead of a file: MxK:RxC:DENSITY[:SEED], random blocks of R x C");
+  verb.add_option("--n", options.n, "dense columns (tokens); 0 = unknown")->capture_default_str();
+  verb.add_flag("--exact", options.exact,
+                "store exactly the mask's elements (what training needs)");
+  verb.add_option("--threads", options.threads, "threads of one call; 0 = OpenMP's default")
+      ->capture_default_str();
+  add_kernel_options(verb, options);
+}
+
+Result<Mask> make_random_mask(const std::string& text) {
+  std::int64_t m = 0;
+  std::int64_t k = 0;
+  std::int32_t r = 0;
+  std::int32_t c = 0;
+  double density = 0;
+  std::uint64_t seed = 1;
+  std::string_view rest = text;
+  bool good = take(rest, m, 'x') && take(rest, k, ':') && take(rest, r, 'x') &&
+              take(rest, c, ':') && take(rest, density, '\0');
+  if (good && !rest.empty()) {
+    good = rest.front() == ':';
+    rest.remove_prefix(1);
+    good = good && take(rest, seed, '\0') && rest.empty();
+  }
+  if (!good)
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "--random '{}' is not MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1", text);
+  return make_random_block_mask(m, k, r, c, density, seed);
+}
+
+Result<std::vector<Problem>> make_problems(const RequestOptions& options, std::int64_t m,
+                                           std::int64_t k) {
+  if (options.n < 0 || options.n > kMaxDim)
+    return make_error(ErrorCode::kInvalidArgument, "--n {} is not in [0, {}]", options.n, kMaxDim);
+  Problem problem{.m = m, .k = k, .n = options.n, .accumulate = options.accumulate};
+  LACUNA_TRY(problem.layout_b, parse_layout(options.layout_b, "--layout-b"));
+  LACUNA_TRY(problem.layout_c, parse_layout(options.layout_c, "--layout-c"));
+  auto epilogue = parse_enum<Epilogue>(options.epilogue);
+  if (!epilogue) return add_context("--epilogue", std::move(epilogue).error());
+  std::vector<Problem> problems;
+  for (const std::string& name : options.ops) {
+    auto op = parse_enum<Op>(name);
+    if (!op) return add_context("--op", std::move(op).error());
+    problem.op = *op;
+    problem.epilogue = problems.empty() ? *epilogue : Epilogue::kNone;
+    LACUNA_TRY_VOID(check_problem(problem));
+    problems.push_back(problem);
+  }
+  return problems;
+}
+
+Result<LoadedRequest> make_request(const RequestOptions& options, const Target& target,
+                                   std::int32_t default_threads) {
+  if (options.threads < 0)
+    return make_error(ErrorCode::kInvalidArgument, "--threads {} is negative", options.threads);
+  LoadedRequest loaded;
+  LACUNA_TRY(Mask mask, load_or_make(options));
+  loaded.mask_name =
+      options.mask_path.empty() ? "random " + options.random_mask : options.mask_path;
+  loaded.mask = std::make_unique<const Mask>(std::move(mask));
+  loaded.request.mask = loaded.mask.get();
+  LACUNA_TRY(loaded.request.problems, make_problems(options, loaded.mask->m(), loaded.mask->k()));
+  if (!options.format.empty()) {
+    auto format = parse_format(options.format);
+    if (!format) return add_context("--format", std::move(format).error());
+    loaded.request.pinned_format = *format;
+  }
+  loaded.request.padding = options.exact ? Padding::kExact : Padding::kAny;
+  loaded.request.target = target;
+  loaded.request.threads = options.threads > 0 ? options.threads : default_threads;
+  LACUNA_TRY_VOID(check_plan_request(loaded.request));
+  return loaded;
+}
+
+Result<Session> open_session(std::int32_t threads) {
+  EngineOptions options;
+  options.threads = threads;
+  Session session;
+  LACUNA_TRY(session.engine, Engine::create(options));
+  if (auto profile = load_profile(profile_path(session.engine->fingerprint())))
+    session.profile = std::move(profile).value();
+  else
+    session.note =
+        profile.error().code == ErrorCode::kNotFound
+            ? "this machine was not measured yet; `lacuna probe` makes predictions better"
+            : profile.error().message + "; `lacuna probe` makes a new one";
+  return session;
+}
+
+std::string problem_text(const Problem& problem) {
+  const auto layout = [](Layout l) { return l == Layout::kRowMajor ? "row" : "col"; };
+  std::string text = fmt::format("{} n {}, B {}-major, C {}-major", to_text(problem.op),
+                                 problem.n > 0 ? problem.n : kDefaultN, layout(problem.layout_b),
+                                 layout(problem.layout_c));
+  if (problem.epilogue != Epilogue::kNone) text += fmt::format(", {}", to_text(problem.epilogue));
+  if (problem.accumulate) text += ", accumulate";
+  return text;
+}
+
+std::string mask_text(const Mask& mask) {
+  return fmt::format("{} x {}, {} nonzeros, density {:.4g}", mask.m(), mask.k(), mask.nnz(),
+                     mask.density());
+}
+
+double useful_flops(const PlanRequest& request) {
+  double flops = 0;
+  for (const Problem& problem : request.problems)
+    flops += 2.0 * static_cast<double>(request.mask->nnz()) *
+             static_cast<double>(problem.n > 0 ? problem.n : kDefaultN);
+  return flops;
+}
+
+}  // namespace lacuna::cli
