@@ -29,7 +29,8 @@ struct KernelSpec {
   bool operator==(const KernelSpec&) const = default;
 };
 
-[[nodiscard]] KernelSpec make_kernel_spec(const Problem& problem, const Format& format, const Schedule& schedule);
+[[nodiscard]] KernelSpec make_kernel_spec(const Problem& problem, const Format& format,
+                                          const Schedule& schedule);
 
 // Canonical name: symbol, readable part of the cache key, test name and benchmark name; it parses back:
 //   spmm_bsr32x1_f32_brow_crow_zen4_row_mr8nv3ku4_po_bias_relu

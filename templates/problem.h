@@ -27,17 +27,19 @@ enum class Op : std::uint8_t { kSpmm, kSpmmTransposed, kSddmm };
 
 template <>
 struct EnumNames<Op> {
-  static constexpr std::array kNames = {std::pair{Op::kSpmm, std::string_view("spmm")},
-                                        std::pair{Op::kSpmmTransposed, std::string_view("spmm_transposed")},
-                                        std::pair{Op::kSddmm, std::string_view("sddmm")}};
+  static constexpr std::array kNames = {
+      std::pair{Op::kSpmm, std::string_view("spmm")},
+      std::pair{Op::kSpmmTransposed, std::string_view("spmm_transposed")},
+      std::pair{Op::kSddmm, std::string_view("sddmm")}};
 };
 
 enum class Layout : std::uint8_t { kRowMajor, kColMajor };
 
 template <>
 struct EnumNames<Layout> {
-  static constexpr std::array kNames = {std::pair{Layout::kRowMajor, std::string_view("row_major")},
-                                        std::pair{Layout::kColMajor, std::string_view("col_major")}};
+  static constexpr std::array kNames = {
+      std::pair{Layout::kRowMajor, std::string_view("row_major")},
+      std::pair{Layout::kColMajor, std::string_view("col_major")}};
 };
 
 // Applied to each element of C when it is stored. The bias is indexed by C's row (m; k for spmm_transposed).
@@ -45,16 +47,17 @@ enum class Epilogue : std::uint8_t { kNone, kBias, kBiasRelu };
 
 template <>
 struct EnumNames<Epilogue> {
-  static constexpr std::array kNames = {std::pair{Epilogue::kNone, std::string_view("none")},
-                                        std::pair{Epilogue::kBias, std::string_view("bias")},
-                                        std::pair{Epilogue::kBiasRelu, std::string_view("bias_relu")}};
+  static constexpr std::array kNames = {
+      std::pair{Epilogue::kNone, std::string_view("none")},
+      std::pair{Epilogue::kBias, std::string_view("bias")},
+      std::pair{Epilogue::kBiasRelu, std::string_view("bias_relu")}};
 };
 
 struct Problem {
   Op op = Op::kSpmm;
-  std::int64_t m = 0;  // rows of A
-  std::int64_t k = 0;  // columns of A
-  std::int64_t n = 0;  // dense columns (tokens); 0 = known at call time
+  std::int64_t m = 0;         // rows of A
+  std::int64_t k = 0;         // columns of A
+  std::int64_t n = 0;         // dense columns (tokens); 0 = known at call time
   DType dtype = DType::kF32;  // of A, B, C and the accumulator
   Layout layout_b = Layout::kRowMajor;
   Layout layout_c = Layout::kRowMajor;

@@ -24,11 +24,13 @@ inline constexpr std::uint32_t kTemplateVersion = 1;
 
 // Every schedule worth trying for the spec (its schedule field is ignored), all legal, in a fixed order.
 // At least one for every op, layout, epilogue and block shape.
-[[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target);
+[[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
+                                                        const Target& target);
 
 // Floats of BsrKernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
-[[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
-                                          std::int64_t rows_out, std::int64_t n);
+[[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,
+                                          std::int64_t rows_in, std::int64_t rows_out,
+                                          std::int64_t n);
 
 // Whether a call may be split over panels, over n, or both without repeating work or racing on C.
 struct Splits {
@@ -38,25 +40,29 @@ struct Splits {
 };
 [[nodiscard]] Splits allowed_splits(const KernelSpec& spec, const Target& target);
 
+// Which index of the structure the kernel walks: panels are block rows or block columns of A.
+enum class PanelDirection : std::uint8_t { kBlockRows, kBlockColumns };
+[[nodiscard]] PanelDirection panel_direction(const KernelSpec& spec);
+
 // What the kernel does per call, for prediction: exact counts from the block structure.
 struct BlockCounts {
-  std::int64_t panels = 0;   // output panels (block rows, or block columns for spmm_transposed)
-  std::int64_t blocks = 0;   // stored blocks
+  std::int64_t panels = 0;  // output panels (block rows, or block columns for spmm_transposed)
+  std::int64_t blocks = 0;  // stored blocks
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
 };
 struct WorkEstimate {
-  double fmas = 0;            // vector FMAs, padding of tails and tiles included
-  double vector_loads = 0;    // full-width loads in the inner loops
+  double fmas = 0;          // vector FMAs, padding of tails and tiles included
+  double vector_loads = 0;  // full-width loads in the inner loops
   double broadcasts = 0;
   double stores = 0;
-  double tile_passes = 0;     // times the register tile is set up and drained: fixed overhead each
-  double shuffles = 0;        // of transposes
-  double bytes_a = 0;         // bytes of A, B, C requested from beyond L1 under the loop order
+  double tile_passes = 0;  // times the register tile is set up and drained: fixed overhead each
+  double shuffles = 0;     // of transposes
+  double bytes_a = 0;      // bytes of A, B, C requested from beyond L1 under the loop order
   double bytes_b = 0;
   double bytes_c = 0;
   double footprint_bytes = 0;  // all operands together
 };
-[[nodiscard]] WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
-                                         std::int64_t n);
+[[nodiscard]] WorkEstimate estimate_work(const KernelSpec& spec, const Target& target,
+                                         const BlockCounts& counts, std::int64_t n);
 
 }  // namespace lacuna

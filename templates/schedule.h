@@ -17,10 +17,10 @@ namespace lacuna {
 // Which template makes the kernel. Each holds an accumulator tile of mr scalars x nv vectors in registers and
 // updates it by outer products of mr broadcast scalars and nv vectors.
 enum class Strategy : std::uint8_t {
-  kRowTile,     // vectors along n; A's values are broadcast (spmm, spmm_transposed)
-  kScatter,     // spmm_transposed for narrow blocks: rows of B stay in registers, C is updated in cache
+  kRowTile,  // vectors along n; A's values are broadcast (spmm, spmm_transposed)
+  kScatter,  // spmm_transposed for narrow blocks: rows of B stay in registers, C is updated in cache
   kColumnTile,  // vectors along A's rows (columns when transposed); B's elements are broadcast; C column-major
-  kSddmmTile,   // vectors along A's rows; C's elements are broadcast; reduction over n
+  kSddmmTile,  // vectors along A's rows; C's elements are broadcast; reduction over n
 };
 
 template <>
@@ -48,7 +48,8 @@ struct Schedule {
   std::int32_t nv = 1;  // vector side, in vectors
   std::int32_t ku = 1;  // steps of the reduction unrolled
   LoopOrder order = LoopOrder::kPanelOuter;
-  bool pack = false;    // copy (and transpose where needed) the tile of B into contiguous scratch first
+  bool pack =
+      false;  // copy (and transpose where needed) the tile of B into contiguous scratch first
 
   auto operator<=>(const Schedule&) const = default;
   template <class Self, class Visit>
@@ -62,7 +63,8 @@ struct Schedule {
   }
 };
 
-[[nodiscard]] std::string to_text(const Schedule& schedule);  // "row_mr8nv3ku4_po" / "col_mr12nv2ku4_to_pack"
+[[nodiscard]] std::string to_text(
+    const Schedule& schedule);  // "row_mr8nv3ku4_po" / "col_mr12nv2ku4_to_pack"
 [[nodiscard]] Result<Schedule> parse_schedule(std::string_view text);
 
 }  // namespace lacuna

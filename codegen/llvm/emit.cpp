@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codegen/llvm/emit.h"
+
+#include <llvm/IR/DiagnosticHandler.h>
+#include <llvm/IR/DiagnosticInfo.h>
+#include <llvm/IR/DiagnosticPrinter.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
+#include <llvm/MC/MCSubtargetInfo.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Target/TargetMachine.h>
+
+namespace lacuna {
+
+namespace {
+
+// Collects errors, and the register allocator's "spills generated in loop" remarks.
+struct Diagnostics : llvm::DiagnosticHandler {
+  bool handleDiagnostics(const llvm::DiagnosticInfo& info) override {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    llvm::DiagnosticPrinterRawOStream printer(stream);
+    info.print(printer);
+    if (info.getSeverity() == llvm::DS_Error) error += text;
+    if (info.getKind() == llvm::DK_MachineOptimizationRemarkMissed &&
+        text.find("in loop") != std::string::npos)
+      spills_in_loops = true;
+    return true;
+  }
+  bool isMissedOptRemarkEnabled(llvm::StringRef pass) const override { return pass == "regalloc"; }
+  bool isAnyRemarkEnabled() const override { return true; }
+
+  std::string error;
+  bool spills_in_loops = false;
+};
+
+const char* triple_of(Isa isa) {
+  return isa == Isa::kAarch64 ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Target& target) {
+  std::string message;
+  const llvm::Target* const backend =
+      llvm::TargetRegistry::lookupTarget(triple_of(target.isa), message);
+  if (target.isa == Isa::kCuda || backend == nullptr)
+    return make_error(ErrorCode::kUnsupported, "this code generator has no back end for {} ({})",
+                      target.name, to_text(target.isa));
+  std::string features;
+  for (const auto& feature : target.features)
+    features += (features.empty() ? "+" : ",+") + feature;
+  llvm::TargetOptions options;
+  options.FloatABIType = llvm::FloatABI::Hard;
+  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
+      triple_of(target.isa), target.llvm_cpu, features, options, llvm::Reloc::PIC_,
+      llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  if (machine == nullptr || !machine->getMCSubtargetInfo()->isCPUStringValid(target.llvm_cpu))
+    return make_error(ErrorCode::kUnsupported, "LLVM does not know the cpu '{}' of target {}",
+                      target.llvm_cpu, target.name);
+  return machine;
+}
+
+Result<Emission> emit(llvm::Module& module, llvm::TargetMachine& machine, EmitKind kind) {
+  auto handler = std::make_unique<Diagnostics>();
+  Diagnostics* const diagnostics = handler.get();
+  module.getContext().setDiagnosticHandler(std::move(handler));
+  module.setTargetTriple(machine.getTargetTriple().str());
+  module.setDataLayout(machine.createDataLayout());
+
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  const auto type = kind == EmitKind::kObject ? llvm::CodeGenFileType::ObjectFile
+                                              : llvm::CodeGenFileType::AssemblyFile;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return make_error(ErrorCode::kCompile, "LLVM cannot emit this kind of file for the target");
+  passes.run(module);
+  if (!diagnostics->error.empty())
+    return make_error(ErrorCode::kCompile, "LLVM: {}", diagnostics->error);
+
+  Emission emission;
+  const auto* const data = reinterpret_cast<const std::byte*>(bytes.data());
+  emission.bytes.assign(data, data + bytes.size());
+  emission.spills_in_loops = diagnostics->spills_in_loops;
+  return emission;
+}
+
+}  // namespace lacuna

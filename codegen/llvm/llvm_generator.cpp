@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The LLVM code generator: template -> IR -> object. Built as a plugin whose only symbols are the two C functions
+// at the end.
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <llvm/Config/llvm-config.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Support/CommandLine.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include "codegen/code_generator.h"
+#include "codegen/llvm/emit.h"
+#include "codegen/llvm/listing.h"
+#include "templates/llvm/kernel_module.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+
+namespace {
+
+void initialize_llvm() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    // The templates emit pointers in the form they want; loop strength reduction only re-derives them and costs 6 % of
+    // the compile time.
+    const char* const options[] = {"lacuna", "-disable-lsr", "-x86-asm-syntax=intel"};
+    llvm::cl::ParseCommandLineOptions(3, options);
+  });
+}
+
+std::string print(const llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+class LlvmGenerator : public CodeGenerator {
+ public:
+  Result<CompiledKernel> compile(const KernelSpec& spec, const Target& target) override {
+    LACUNA_TRY(const auto machine, make_target_machine(target));
+    LACUNA_TRY(auto object, run(spec, target, *machine, EmitKind::kObject));
+    const std::string name = kernel_name(spec, target.name);
+    if (object.spills_in_loops) {
+      // The remark does not tell vectors from pointers; the text does.
+      LACUNA_TRY(const auto text, run(spec, target, *machine, EmitKind::kAssembly));
+      const AssemblyFacts facts = read_assembly(as_text(text));
+      if (facts.spilled_vectors_in_loops > 0)
+        return make_error(ErrorCode::kCompile, "{} spills {} vector registers in an inner loop",
+                          name, facts.spilled_vectors_in_loops);
+    }
+    if (static_cast<std::int64_t>(object.bytes.size()) > target.code_limit_bytes)
+      return make_error(ErrorCode::kCompile, "{} has {} bytes, the limit of {} is {}", name,
+                        object.bytes.size(), target.name, target.code_limit_bytes);
+    return CompiledKernel{name, std::move(object.bytes)};
+  }
+
+  Result<KernelListing> list(const KernelSpec& spec, const Target& target) override {
+    LACUNA_TRY(const auto machine, make_target_machine(target));
+    const auto start = std::chrono::steady_clock::now();
+    LACUNA_TRY(auto object, run(spec, target, *machine, EmitKind::kObject));
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    LACUNA_TRY(const auto text, run(spec, target, *machine, EmitKind::kAssembly));
+    KernelListing listing;
+    listing.kernel = {kernel_name(spec, target.name), std::move(object.bytes)};
+    llvm::LLVMContext context;
+    LACUNA_TRY(const auto module, lower(context, spec, target));
+    listing.ir = print(*module);
+    listing.assembly = as_text(text);
+    const AssemblyFacts facts = read_assembly(listing.assembly);
+    listing.spilled_vectors_in_loops = facts.spilled_vectors_in_loops;
+    listing.spills_in_loops = facts.spills_in_loops;
+    listing.vector_registers_used = facts.vector_registers_used;
+    listing.compile_seconds = elapsed.count();
+    return listing;
+  }
+
+  [[nodiscard]] std::string version() const override { return "LLVM " LLVM_VERSION_STRING; }
+
+ private:
+  static std::string as_text(const Emission& emission) {
+    return {reinterpret_cast<const char*>(emission.bytes.data()), emission.bytes.size()};
+  }
+
+  static Result<Emission> run(const KernelSpec& spec, const Target& target,
+                              llvm::TargetMachine& machine, EmitKind kind) {
+    llvm::LLVMContext context;
+    LACUNA_TRY(const auto module, lower(context, spec, target));
+#ifndef NDEBUG
+    std::string message;
+    llvm::raw_string_ostream stream(message);
+    if (llvm::verifyModule(*module, &stream))
+      return make_error(ErrorCode::kInternal, "invalid IR for {}: {}",
+                        kernel_name(spec, target.name), message);
+#endif
+    return emit(*module, machine, kind);
+  }
+};
+
+}  // namespace
+
+}  // namespace lacuna
+
+extern "C" __attribute__((visibility("default"))) const char* lacuna_codegen_plugin_version() {
+  return LACUNA_VERSION;
+}
+
+// The caller owns the generator.
+extern "C" __attribute__((visibility("default"))) lacuna::CodeGenerator*
+lacuna_codegen_plugin_create() {
+  lacuna::initialize_llvm();
+  return new lacuna::LlvmGenerator();
+}

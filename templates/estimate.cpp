@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// estimate_work: what one call does, counted from the loop nests in templates/llvm/. Counts are exact for whole tiles;
+// tails are rounded up to what the kernel executes.
+#include <algorithm>
+#include <cmath>
+
+#include "templates/registry.h"
+
+namespace lacuna {
+
+namespace {
+
+constexpr double kFloatBytes = 4;
+// Shuffles of one lanes x lanes transpose: four rounds of `lanes` (transpose.cpp).
+double transpose_shuffles(double lanes) {
+  return 4 * lanes;
+}
+
+double ceil_div(double a, double b) {
+  return std::ceil(a / b);
+}
+
+struct Shape {
+  double height, depth;  // output rows of a panel, reduced rows of a block
+  double r, c;
+  double lanes, n, vectors;  // vectors: of a row of n
+  double mr, nv;
+};
+
+Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
+  const Bsr& bsr = std::get<Bsr>(spec.format);
+  const bool transposed = spec.op == Op::kSpmmTransposed;
+  Shape s{};
+  s.height = transposed ? bsr.c : bsr.r;
+  s.depth = transposed ? bsr.r : bsr.c;
+  s.r = bsr.r;
+  s.c = bsr.c;
+  s.lanes = target.f32_lanes();
+  s.n = static_cast<double>(n);
+  s.vectors = ceil_div(s.n, s.lanes);
+  s.mr = spec.schedule.mr;
+  s.nv = spec.schedule.nv;
+  return s;
+}
+
+// Copies and transposes that the packing kernels make of B and C.
+void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                 WorkEstimate& work) {
+  if (!spec.schedule.pack) return;
+  const double rows_in = static_cast<double>(counts.rows_in);
+  const double rows_out = static_cast<double>(counts.rows_out);
+  work.vector_loads += rows_in * s.vectors;
+  work.stores += rows_in * s.vectors;
+  work.bytes_b += rows_in * s.n * kFloatBytes;
+  if (spec.layout_b == Layout::kColMajor)
+    work.shuffles += ceil_div(rows_in, s.lanes) * s.vectors * transpose_shuffles(s.lanes);
+  if (spec.layout_c != Layout::kColMajor) return;
+  work.vector_loads += rows_out * s.vectors;
+  work.stores += rows_out * s.vectors;
+  work.bytes_c += 2 * rows_out * s.n * kFloatBytes;
+  work.shuffles += ceil_div(rows_out, s.lanes) * s.vectors * transpose_shuffles(s.lanes);
+}
+
+WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const double blocks = static_cast<double>(counts.blocks);
+  const double parts = ceil_div(s.height, s.mr);
+  const double tiles = ceil_div(s.vectors, s.nv);
+  WorkEstimate work;
+  work.fmas = blocks * s.depth * s.height * s.vectors;
+  work.vector_loads = blocks * s.depth * parts * s.vectors;
+  work.broadcasts = blocks * s.depth * s.height * tiles;
+  work.stores = static_cast<double>(counts.rows_out) * s.vectors;
+  work.tile_passes = static_cast<double>(counts.panels) * parts * tiles;
+  const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
+  work.bytes_a = blocks * s.r * s.c * kFloatBytes * (streams_a ? tiles : 1);
+  work.bytes_b = blocks * s.depth * s.n * kFloatBytes;
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  add_packing(spec, s, counts, work);
+  return work;
+}
+
+WorkEstimate scatter(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const double blocks = static_cast<double>(counts.blocks);
+  const double parts = ceil_div(s.r, s.mr);
+  const double tiles = ceil_div(s.vectors, s.nv);
+  const double block_rows = ceil_div(static_cast<double>(counts.rows_in), s.r);
+  WorkEstimate work;
+  work.fmas = blocks * s.r * s.c * s.vectors;
+  work.vector_loads =
+      blocks * s.c * parts * s.vectors + static_cast<double>(counts.rows_in) * s.vectors;
+  work.broadcasts = blocks * s.r * s.c * tiles;
+  work.stores = blocks * s.c * parts * s.vectors + static_cast<double>(counts.rows_out) * s.vectors;
+  work.tile_passes = block_rows * parts * tiles;
+  work.bytes_a = blocks * s.r * s.c * kFloatBytes * tiles;
+  work.bytes_b = static_cast<double>(counts.rows_in) * s.n * kFloatBytes;
+  work.bytes_c = 2 * blocks * s.c * parts * s.n * kFloatBytes;
+  add_packing(spec, s, counts, work);
+  return work;
+}
+
+WorkEstimate column_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const double blocks = static_cast<double>(counts.blocks);
+  const double parts = s.height / (s.nv * s.lanes);
+  const double tiles = ceil_div(s.n, s.mr);
+  const double line_floats = 16;
+  WorkEstimate work;
+  work.fmas = blocks * s.depth * (s.height / s.lanes) * s.n;
+  work.vector_loads = blocks * s.depth * (s.height / s.lanes) * tiles;
+  work.broadcasts = blocks * s.depth * parts * s.n;
+  work.stores = static_cast<double>(counts.rows_out) / s.lanes * s.n;
+  work.tile_passes = static_cast<double>(counts.panels) * parts * tiles;
+  if (spec.op == Op::kSpmmTransposed) {
+    work.shuffles = blocks * (s.r / s.lanes) * (s.c / s.lanes) * transpose_shuffles(s.lanes);
+    work.stores += blocks * s.r * s.c / s.lanes;
+  }
+  const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
+  work.bytes_a = blocks * s.r * s.c * kFloatBytes * (streams_a ? tiles : 1);
+  // Whole lines of B are fetched even where a block uses part of them.
+  work.bytes_b = blocks * std::max(s.depth, line_floats) * s.n * kFloatBytes;
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  return work;
+}
+
+WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const double blocks = static_cast<double>(counts.blocks);
+  const double row_vectors = ceil_div(s.r, s.lanes);
+  // One-column blocks are taken mr at a time, the last group of each panel padded.
+  const double panels = static_cast<double>(counts.panels);
+  const double columns = s.c > 1 ? blocks * s.c : blocks + panels * (s.mr - 1) / 2;
+  const double tiles = columns / s.mr * ceil_div(row_vectors, s.nv);
+  const double line_floats = 16;
+  WorkEstimate work;
+  work.fmas = columns * row_vectors * s.n;
+  work.vector_loads = tiles * s.nv * s.n;
+  work.broadcasts = columns * ceil_div(row_vectors, s.nv) * s.n;
+  work.stores = columns * row_vectors;
+  work.tile_passes = tiles;
+  if (spec.schedule.pack) {
+    work.shuffles = panels * row_vectors * s.vectors * transpose_shuffles(s.lanes);
+    work.stores += panels * row_vectors * s.n;
+  }
+  const bool strided_c = spec.layout_c == Layout::kColMajor;
+  work.bytes_a = blocks * s.r * s.c * kFloatBytes;
+  work.bytes_b = panels * s.r * s.n * kFloatBytes;
+  work.bytes_c =
+      (strided_c ? blocks * std::max(s.c, line_floats) : blocks * s.c) * s.n * kFloatBytes;
+  return work;
+}
+
+}  // namespace
+
+WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
+                           std::int64_t n) {
+  const Shape s = shape_of(spec, target, n);
+  WorkEstimate work;
+  switch (spec.schedule.strategy) {
+    case Strategy::kRowTile:
+      work = row_tile(spec, s, counts);
+      break;
+    case Strategy::kScatter:
+      work = scatter(spec, s, counts);
+      break;
+    case Strategy::kColumnTile:
+      work = column_tile(spec, s, counts);
+      break;
+    case Strategy::kSddmmTile:
+      work = sddmm_tile(spec, s, counts);
+      break;
+  }
+  const double dense_rows = static_cast<double>(counts.rows_in + counts.rows_out);
+  work.footprint_bytes =
+      (static_cast<double>(counts.blocks) * s.r * s.c + dense_rows * s.n) * kFloatBytes;
+  return work;
+}
+
+}  // namespace lacuna

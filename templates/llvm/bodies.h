@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel bodies, one function per Strategy, one file each. Each emits the whole loop nest of its kernel.
+#pragma once
+
+namespace lacuna {
+
+class KernelBuilder;
+
+void emit_row_tile(KernelBuilder& kb);     // bsr_row_tile.cpp
+void emit_scatter(KernelBuilder& kb);      // bsr_scatter.cpp
+void emit_column_tile(KernelBuilder& kb);  // bsr_column_tile.cpp
+void emit_sddmm_tile(KernelBuilder& kb);   // bsr_sddmm_tile.cpp
+
+}  // namespace lacuna

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// spmm and spmm_transposed on column-major B and C (token-major activations) without packing them: vectors run along
+// A's rows (its columns when transposed), so a block's values are the vectors and B's elements are broadcast. A
+// k-contiguous B is read in the order it lies in memory.
+//
+// spmm_transposed needs vectors along A's columns, which are strided in the stored blocks: the blocks of a panel are
+// transposed into scratch first, once for all tokens of the call (3 % of the work at 256 tokens).
+#include "templates/llvm/bodies.h"
+#include "templates/llvm/outer_product.h"
+#include "templates/llvm/tile_loops.h"
+#include "templates/llvm/transpose.h"
+
+namespace lacuna {
+
+using llvm::Value;
+using Trip = KernelBuilder::Trip;
+
+namespace {
+
+// Tokens [n0, n0 + count); `guarded`: those from n_end on are computed from a copy of the last one and not stored.
+struct TokenTile {
+  Value* n0 = nullptr;
+  int count = 1;
+  bool guarded = false;
+};
+
+// Whole tiles of mr tokens, then of 4, then one guarded tile.
+void for_each_token_tile(KernelBuilder& kb, const std::function<void(const TokenTile&)>& body) {
+  Value* begin = kb.args().n_begin;
+  const int mr = kb.spec().schedule.mr;
+  constexpr int kSmallTile = 4;
+  std::vector<int> sizes{mr};
+  if (mr > kSmallTile) sizes.push_back(kSmallTile);
+  for (const int size : sizes) {
+    Value* const tiles = kb.ir().CreateSDiv(kb.sub(kb.args().n_end, begin), kb.i64(size));
+    Value* const end = kb.add(begin, kb.mul(tiles, kb.i64(size)));
+    kb.loop(begin, end, size, {}, Trip::kMayBeZero, [&](Value* n0, const Values&) -> Values {
+      body({n0, size, false});
+      return {};
+    });
+    begin = end;
+  }
+  if (sizes.back() == 1) return;
+  kb.if_then(kb.ir().CreateICmpSLT(begin, kb.args().n_end),
+             [&] { body({begin, sizes.back(), true}); });
+}
+
+// One pointer for every three tokens: x86 addresses then reach base, base + ld and base + 2 ld.
+constexpr int kTokensPerPointer = 3;
+
+std::vector<ReductionPointer> token_pointers(KernelBuilder& kb, const TokenTile& tokens,
+                                             Value* row) {
+  const auto& a = kb.args();
+  std::vector<ReductionPointer> pointers;
+  const int step = tokens.guarded ? 1 : kTokensPerPointer;
+  for (int i = 0; i < tokens.count; i += step) {
+    Value* n = kb.add(tokens.n0, kb.i64(i));
+    if (tokens.guarded) n = kb.min(n, kb.sub(a.n_end, kb.i64(1)));
+    Value* const base = kb.at(a.b, kb.mul(n, a.ldb_bytes));
+    pointers.push_back({kb.at(base, kb.mul(row, kb.i64(4))), kb.i64(4)});
+  }
+  return pointers;
+}
+
+Value* token_scalar(KernelBuilder& kb, const TokenTile& tokens, const Values& pointers, int i) {
+  if (tokens.guarded) return kb.broadcast(pointers[static_cast<std::size_t>(i)]);
+  Value* const offset = kb.mul(kb.args().ldb_bytes, kb.i64(i % kTokensPerPointer));
+  return kb.broadcast(kb.at(pointers[static_cast<std::size_t>(i / kTokensPerPointer)], offset));
+}
+
+// Values of entry e, with output rows contiguous: the stored block, or its transposed copy in scratch.
+struct PanelValues {
+  Value* base = nullptr;  // of entry `first`
+  Value* first = nullptr;
+  std::int64_t depth_bytes = 4;
+  std::int64_t block_bytes = 4;
+};
+
+void transpose_block(KernelBuilder& kb, Value* from, Value* to) {
+  const Bsr& bsr = std::get<Bsr>(kb.spec().format);
+  const std::int64_t lanes = kb.lanes();
+  const auto steps = [&](int extent, const std::function<void(Value*)>& body) {
+    kb.loop(kb.i64(0), kb.i64(extent), lanes, {}, Trip::kAtLeastOne,
+            [&](Value* i, const Values&) -> Values {
+              body(i);
+              return {};
+            });
+  };
+  steps(bsr.c, [&](Value* j) {
+    steps(bsr.r, [&](Value* i) {
+      Value* const source =
+          kb.at(from, kb.add(kb.mul(j, kb.i64(bsr.r * 4LL)), kb.mul(i, kb.i64(4))));
+      Value* const target = kb.at(to, kb.add(kb.mul(i, kb.i64(bsr.c * 4LL)), kb.mul(j, kb.i64(4))));
+      Values columns;
+      for (int t = 0; t < lanes; ++t)
+        columns.push_back(kb.load(kb.at(source, t * bsr.r * 4LL)));
+      const Values rows = transpose(kb, columns);
+      for (std::int64_t t = 0; t < lanes; ++t)
+        kb.store(kb.at(target, t * bsr.c * 4), rows[static_cast<std::size_t>(t)]);
+    });
+  });
+}
+
+PanelValues panel_values(KernelBuilder& kb, Value* begin, Value* end) {
+  const Bsr& bsr = std::get<Bsr>(kb.spec().format);
+  const std::int64_t block_bytes = 4LL * bsr.r * bsr.c;
+  if (kb.spec().op == Op::kSpmm) return {kb.args().values, kb.i64(0), bsr.r * 4LL, block_bytes};
+  kb.loop(begin, end, 1, {kb.args().scratch}, Trip::kMayBeZero,
+          [&](Value* entry, const Values& p) -> Values {
+            Value* const number = kb.load_i32(kb.args().block, entry);
+            transpose_block(kb, kb.at(kb.args().values, kb.mul(number, kb.i64(block_bytes))), p[0]);
+            return {kb.at(p[0], block_bytes)};
+          });
+  return {kb.args().scratch, begin, bsr.c * 4LL, block_bytes};
+}
+
+void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
+                  const PanelRows& rows) {
+  const auto& a = kb.args();
+  const int nv = kb.spec().schedule.nv;
+  Value* const row_bytes = kb.mul(rows.first, kb.i64(4));
+  Values masks;
+  Values biases;
+  for (int v = 0; v < nv; ++v) {
+    masks.push_back(
+        kb.mask_from(kb.sub(rows.skip, kb.i64(static_cast<std::int64_t>(v) * kb.lanes()))));
+    biases.push_back(kb.has_bias() ? kb.load(kb.at(kb.at(a.bias, row_bytes), v * kb.vector_bytes()))
+                                   : nullptr);
+  }
+  for (int i = 0; i < tokens.count; ++i) {
+    Value* const n = kb.add(tokens.n0, kb.i64(i));
+    const auto store = [&] {
+      Value* const column = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
+      for (std::size_t v = 0; v < masks.size(); ++v) {
+        Value* const to = kb.at(column, static_cast<std::int64_t>(v) * kb.vector_bytes());
+        Value* result = acc[static_cast<std::size_t>(i) * masks.size() + v];
+        if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, masks[v]));
+        kb.store(to, kb.apply_epilogue(result, biases[v]), masks[v]);
+      }
+    };
+    if (tokens.guarded)
+      kb.if_then(kb.ir().CreateICmpSLT(n, a.n_end), store);
+    else
+      store();
+  }
+}
+
+// Output rows [sub, sub + nv * lanes) of the panel for one tile of tokens.
+void compute_tile(KernelBuilder& kb, const PanelValues& values, Value* begin, Value* end,
+                  Value* sub, const TokenTile& tokens, const PanelRows& rows) {
+  const int nv = kb.spec().schedule.nv;
+  const RegisterTile registers{tokens.count, nv};
+  const Values zeros(static_cast<std::size_t>(tokens.count * nv), kb.zero());
+  Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(4)));
+  const int depth = block_shape(kb.spec()).depth;
+  const Values acc =
+      kb.loop(begin, end, 1, zeros, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
+        Value* const local = kb.sub(entry, values.first);
+        auto streams = token_pointers(kb, tokens, kb.load_i32(kb.args().origin, entry));
+        streams.push_back({kb.at(sub_values, kb.mul(local, kb.i64(values.block_bytes))),
+                           kb.i64(values.depth_bytes)});
+        return reduce(kb, depth, streams, in, [&](const Values& now, const Values& p) {
+          return outer_product(
+              kb, registers, now,
+              [&](int v) { return kb.load(kb.at(p.back(), v * kb.vector_bytes())); },
+              [&](int i) { return token_scalar(kb, tokens, p, i); });
+        });
+      });
+  store_tokens(kb, acc, tokens, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)});
+}
+
+void compute_panel(KernelBuilder& kb, Value* panel,
+                   const std::function<void(const std::function<void(const TokenTile&)>&)>& tiles) {
+  const int height = block_shape(kb.spec()).height;
+  const PanelRows rows = panel_rows(kb, panel, height);
+  Value* const begin = kb.load_i64(kb.args().ptr, panel);
+  Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
+  const PanelValues values = panel_values(kb, begin, end);
+  const std::int64_t step = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
+  tiles([&](const TokenTile& tokens) {
+    kb.loop(kb.i64(0), kb.i64(height), step, {}, Trip::kAtLeastOne,
+            [&](Value* sub, const Values&) -> Values {
+              compute_tile(kb, values, begin, end, sub, tokens, rows);
+              return {};
+            });
+  });
+}
+
+}  // namespace
+
+void emit_column_tile(KernelBuilder& kb) {
+  if (kb.spec().schedule.order == LoopOrder::kPanelOuter) {
+    for_each_panel(kb, [&](Value* panel) {
+      compute_panel(kb, panel, [&](const auto& body) { for_each_token_tile(kb, body); });
+    });
+    return;
+  }
+  for_each_token_tile(kb, [&](const TokenTile& tokens) {
+    for_each_panel(kb, [&](Value* panel) {
+      compute_panel(kb, panel, [&](const auto& body) { body(tokens); });
+    });
+  });
+}
+
+}  // namespace lacuna

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// spmm_transposed for narrow blocks (16x1 and the like), where a column of A^T has too few rows for the row tile:
+// mr rows of B stay in registers and each block updates its rows of C in cache, C[k,:] += sum_i a(i,k) * B[m+i,:].
+// One load and one store of C per vector serve mr FMAs, and the same values serve both directions.
+//
+// Walks block rows of A (panel_direction in registry.h); every panel may touch every row of C, so a call covers all
+// panels and work is split over n only. The order of summation is that of the panels.
+#include "templates/llvm/bodies.h"
+#include "templates/llvm/dense_tile.h"
+#include "templates/llvm/tile_loops.h"
+
+namespace lacuna {
+
+using llvm::Value;
+using Trip = KernelBuilder::Trip;
+
+namespace {
+
+// mr x vectors registers of B: rows [first, first + count), row by row.
+Values load_b_rows(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b, Value* first,
+                   int count) {
+  Values rows;
+  Value* pointer = kb.at(b.base, kb.mul(first, b.row_bytes));
+  for (int i = 0; i < count; ++i) {
+    for (int v = 0; v < tile.vectors; ++v)
+      rows.push_back(
+          kb.load(kb.at(pointer, v * kb.vector_bytes()), b.in_place ? tile.mask_of(v) : nullptr));
+    pointer = kb.at(pointer, b.row_bytes);
+  }
+  return rows;
+}
+
+// Adds one column of a block, `count` values from `values`, to the row of C at `c_row`.
+void update_row(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c, const Values& b_rows,
+                Value* values, Value* c_row) {
+  const auto mask_of = [&](int v) { return c.in_place ? tile.mask_of(v) : nullptr; };
+  Values acc;
+  for (int v = 0; v < tile.vectors; ++v)
+    acc.push_back(kb.load(kb.at(c_row, v * kb.vector_bytes()), mask_of(v)));
+  for (std::size_t i = 0; i * acc.size() < b_rows.size(); ++i) {
+    Value* const a = kb.broadcast(kb.at(values, static_cast<std::int64_t>(i) * 4));
+    for (std::size_t v = 0; v < acc.size(); ++v)
+      acc[v] = kb.fma(a, b_rows[i * acc.size() + v], acc[v]);
+  }
+  for (int v = 0; v < tile.vectors; ++v)
+    kb.store(kb.at(c_row, v * kb.vector_bytes()), acc[static_cast<std::size_t>(v)], mask_of(v));
+}
+
+void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& b,
+                  const DenseTile& c) {
+  const Bsr& bsr = std::get<Bsr>(kb.spec().format);
+  const std::int64_t column_bytes = bsr.r * 4LL;
+  Value* const first =
+      kb.min(kb.mul(panel, kb.i64(bsr.r)), kb.sub(kb.args().rows_in, kb.i64(bsr.r)));
+  Value* const begin = kb.load_i64(kb.args().ptr, panel);
+  Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
+  const auto update_rows = [&](Value* sub, int count) {
+    const Values b_rows = load_b_rows(kb, tile, b, kb.add(first, sub), count);
+    Value* const values_of_rows = kb.at(kb.args().values, kb.mul(sub, kb.i64(4)));
+    kb.loop(begin, end, 1, {}, Trip::kMayBeZero, [&](Value* entry, const Values&) -> Values {
+      Value* const block = kb.at(values_of_rows, kb.mul(entry, kb.i64(column_bytes * bsr.c)));
+      Value* const c_rows =
+          kb.at(c.base, kb.mul(kb.load_i32(kb.args().origin, entry), c.row_bytes));
+      kb.loop(kb.i64(0), kb.i64(bsr.c), 1, {block, c_rows}, Trip::kAtLeastOne,
+              [&](Value*, const Values& p) -> Values {
+                update_row(kb, tile, c, b_rows, p[0], p[1]);
+                return {kb.at(p[0], column_bytes), kb.at(p[1], c.row_bytes)};
+              });
+      return {};
+    });
+  };
+  const int mr = kb.spec().schedule.mr;
+  const int whole = bsr.r / mr * mr;
+  kb.loop(kb.i64(0), kb.i64(whole), mr, {}, Trip::kAtLeastOne,
+          [&](Value* sub, const Values&) -> Values {
+            update_rows(sub, mr);
+            return {};
+          });
+  if (whole < bsr.r) update_rows(kb.i64(whole), bsr.r - whole);
+}
+
+void clear_c(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c) {
+  for_each_row(kb, c, kb.args().rows_out, [&](Value*, Value* row) {
+    for (int v = 0; v < tile.vectors; ++v)
+      kb.store(kb.at(row, v * kb.vector_bytes()), kb.zero(),
+               c.in_place ? tile.mask_of(v) : nullptr);
+  });
+}
+
+void finish_c_in_place(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c) {
+  for_each_row(kb, c, kb.args().rows_out, [&](Value* number, Value* row) {
+    Value* const bias = kb.broadcast(kb.at(kb.args().bias, kb.mul(number, kb.i64(4))));
+    for (int v = 0; v < tile.vectors; ++v) {
+      Value* const address = kb.at(row, v * kb.vector_bytes());
+      kb.store(address, kb.apply_epilogue(kb.load(address, tile.mask_of(v)), bias),
+               tile.mask_of(v));
+    }
+  });
+}
+
+}  // namespace
+
+void emit_scatter(KernelBuilder& kb) {
+  const KernelSpec& spec = kb.spec();
+  for_each_column_tile(kb, [&](const ColumnTile& tile) {
+    const DenseTile b = spec.schedule.pack ? pack_b(kb, tile) : b_in_place(kb, tile);
+    const DenseTile c =
+        spec.layout_c == Layout::kColMajor ? c_in_scratch(kb) : c_in_place(kb, tile);
+    if (!c.in_place || !spec.accumulate) clear_c(kb, tile, c);
+    for_each_panel(kb, [&](Value* panel) { update_panel(kb, panel, tile, b, c); });
+    if (!c.in_place)
+      unpack_c(kb, tile);
+    else if (kb.has_bias())
+      finish_c_in_place(kb, tile, c);
+  });
+}
+
+}  // namespace lacuna

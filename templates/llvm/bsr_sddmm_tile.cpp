@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sddmm, A = B * C^T at A's blocks: vectors run along A's rows, C's elements are broadcast, the reduction runs over n.
+// A row-major B is transposed into scratch once per block row ([n][r]), where it serves all blocks of the row; a
+// column-major B is used in place.
+//
+// A tile is mr columns of one block, or, with one-column blocks, the columns of mr neighbouring blocks of the row.
+#include "templates/llvm/bodies.h"
+#include "templates/llvm/outer_product.h"
+#include "templates/llvm/tile_loops.h"
+#include "templates/llvm/transpose.h"
+
+namespace lacuna {
+
+using llvm::Value;
+using Trip = KernelBuilder::Trip;
+
+namespace {
+
+const Bsr& bsr_of(const KernelBuilder& kb) {
+  return std::get<Bsr>(kb.spec().format);
+}
+
+// Rows of a panel rounded up to whole vectors.
+std::int64_t padded_rows(const KernelBuilder& kb) {
+  return (bsr_of(kb).r + kb.lanes() - 1) / kb.lanes() * static_cast<std::int64_t>(kb.lanes());
+}
+
+// Rows [first, first + r) of B as vectors: vector v of column n is at base + n * column_bytes + v * vector_bytes, where
+// n counts from n_begin.
+struct PanelOfB {
+  Value* base = nullptr;
+  Value* column_bytes = nullptr;
+  bool padded = false;  // whole vectors may be read
+};
+
+PanelOfB transpose_panel(KernelBuilder& kb, Value* first) {
+  const auto& a = kb.args();
+  const std::int64_t column_bytes = padded_rows(kb) * 4;
+  kb.loop(kb.i64(0), kb.i64(padded_rows(kb)), kb.lanes(), {}, Trip::kAtLeastOne,
+          [&](Value* row, const Values&) -> Values {
+            Values starts;
+            for (int i = 0; i < kb.lanes(); ++i) {
+              Value* const number =
+                  kb.add(first, kb.min(kb.add(row, kb.i64(i)), kb.i64(bsr_of(kb).r - 1)));
+              starts.push_back(
+                  kb.at(kb.at(a.b, kb.mul(number, a.ldb_bytes)), kb.mul(a.n_begin, kb.i64(4))));
+            }
+            Value* const n_count = kb.sub(a.n_end, a.n_begin);
+            kb.loop(kb.i64(0), n_count, kb.lanes(), {}, Trip::kMayBeZero,
+                    [&](Value* n, const Values&) -> Values {
+                      Value* const mask = kb.mask_below(kb.sub(n_count, n));
+                      Values rows;
+                      for (Value* const start : starts)
+                        rows.push_back(kb.load(kb.at(start, kb.mul(n, kb.i64(4))), mask));
+                      const Values columns = transpose(kb, rows);
+                      Value* const to = kb.at(kb.at(a.scratch, kb.mul(n, kb.i64(column_bytes))),
+                                              kb.mul(row, kb.i64(4)));
+                      for (std::size_t t = 0; t < columns.size(); ++t)
+                        kb.store(kb.at(to, static_cast<std::int64_t>(t) * column_bytes),
+                                 columns[t]);
+                      return {};
+                    });
+            return {};
+          });
+  return {a.scratch, kb.i64(column_bytes), true};
+}
+
+PanelOfB panel_of_b(KernelBuilder& kb, Value* first) {
+  if (kb.spec().schedule.pack) return transpose_panel(kb, first);
+  const auto& a = kb.args();
+  Value* const start = kb.at(a.b, kb.add(kb.mul(first, kb.i64(4)), kb.mul(a.n_begin, a.ldb_bytes)));
+  return {start, a.ldb_bytes, bsr_of(kb).r % kb.lanes() == 0};
+}
+
+// The broadcast side of a tile: `count` rows of C. Scalar i of column n is at pointers[i / per_pointer] +
+// offset(i) + n * step.
+struct RowsOfC {
+  std::vector<ReductionPointer> pointers;
+  std::vector<Value*> offsets;  // bytes, per scalar
+  int per_pointer = 1;
+};
+
+// Rows first .. first + count - 1 of C.
+RowsOfC neighbouring_rows(KernelBuilder& kb, Value* first, int count) {
+  const auto& a = kb.args();
+  RowsOfC rows;
+  if (kb.spec().layout_c == Layout::kColMajor) {
+    Value* const base =
+        kb.at(a.c, kb.add(kb.mul(first, kb.i64(4)), kb.mul(a.n_begin, a.ldc_bytes)));
+    rows.pointers.push_back({base, a.ldc_bytes});
+    rows.per_pointer = count;
+    for (int i = 0; i < count; ++i)
+      rows.offsets.push_back(kb.i64(i * 4LL));
+    return rows;
+  }
+  rows.per_pointer = 3;  // x86 addresses reach base, base + ld and base + 2 ld
+  for (int i = 0; i < count; i += rows.per_pointer) {
+    Value* const base = kb.at(a.c, kb.mul(kb.add(first, kb.i64(i)), a.ldc_bytes));
+    rows.pointers.push_back({kb.at(base, kb.mul(a.n_begin, kb.i64(4))), kb.i64(4)});
+  }
+  for (int i = 0; i < count; ++i)
+    rows.offsets.push_back(kb.mul(a.ldc_bytes, kb.i64(i % rows.per_pointer)));
+  return rows;
+}
+
+// The rows of C that entries entry .. entry + count - 1 meet; beyond `last` the last one again.
+RowsOfC rows_of_entries(KernelBuilder& kb, Value* entry, Value* last, int count) {
+  const auto& a = kb.args();
+  const bool col_major = kb.spec().layout_c == Layout::kColMajor;
+  RowsOfC rows;
+  rows.per_pointer = count;
+  Value* const step = col_major ? a.ldc_bytes : kb.i64(4);
+  rows.pointers.push_back({kb.at(a.c, kb.mul(a.n_begin, step)), step});
+  for (int i = 0; i < count; ++i) {
+    Value* const origin = kb.load_i32(a.origin, kb.min(kb.add(entry, kb.i64(i)), last));
+    rows.offsets.push_back(kb.mul(origin, col_major ? kb.i64(4) : a.ldc_bytes));
+  }
+  return rows;
+}
+
+// One tile: nv vectors of the panel from row `sub` on, times the rows of C, summed over n.
+Values reduce_tile(KernelBuilder& kb, const PanelOfB& b, Value* sub, int vectors, Value* last_mask,
+                   const RowsOfC& rows) {
+  const int count = static_cast<int>(rows.offsets.size());
+  const RegisterTile registers{count, vectors};
+  const Values zeros(static_cast<std::size_t>(count * vectors), kb.zero());
+  std::vector<ReductionPointer> streams = rows.pointers;
+  streams.push_back({kb.at(b.base, kb.mul(sub, kb.i64(4))), b.column_bytes});
+  return reduce_n(
+      kb, kb.sub(kb.args().n_end, kb.args().n_begin), streams, zeros,
+      [&](const Values& acc, const Values& p) {
+        return outer_product(
+            kb, registers, acc,
+            [&](int v) {
+              return kb.load(kb.at(p.back(), v * kb.vector_bytes()),
+                             v == vectors - 1 && !b.padded ? last_mask : nullptr);
+            },
+            [&](int i) {
+              const auto index = static_cast<std::size_t>(i);
+              return kb.broadcast(kb.at(p[index / static_cast<std::size_t>(rows.per_pointer)],
+                                        rows.offsets[index]));
+            });
+      });
+}
+
+// Adds accumulators of scalar i to `vectors` vectors of values at `to`.
+void store_column(KernelBuilder& kb, const Values& acc, int i, int vectors, Value* last_mask,
+                  Value* to) {
+  for (int v = 0; v < vectors; ++v) {
+    Value* const mask = v == vectors - 1 ? last_mask : nullptr;
+    Value* const address = kb.at(to, v * kb.vector_bytes());
+    Value* result = acc[static_cast<std::size_t>(i * vectors + v)];
+    if (kb.spec().accumulate) result = kb.fadd(result, kb.load(address, mask));
+    kb.store(address, result, mask);
+  }
+}
+
+// All vectors of a block's rows, nv at a time: body(sub, vectors, mask of the last vector or null).
+void for_each_row_slice(KernelBuilder& kb,
+                        const std::function<void(Value* sub, int vectors, Value* mask)>& body) {
+  const int r = bsr_of(kb).r;
+  const int step = kb.spec().schedule.nv * kb.lanes();
+  const int whole = r / step * step;
+  if (whole > 0)
+    kb.loop(kb.i64(0), kb.i64(whole), step, {}, Trip::kAtLeastOne,
+            [&](Value* sub, const Values&) -> Values {
+              body(sub, kb.spec().schedule.nv, nullptr);
+              return {};
+            });
+  if (whole == r) return;
+  const int vectors = (r - whole + kb.lanes() - 1) / kb.lanes();
+  const int last = r - whole - (vectors - 1) * kb.lanes();
+  body(kb.i64(whole), vectors, last == kb.lanes() ? nullptr : kb.mask_below(kb.i64(last)));
+}
+
+void compute_wide_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, Value* end) {
+  const Bsr& bsr = bsr_of(kb);
+  const int mr = std::min(kb.spec().schedule.mr, bsr.c);
+  kb.loop(begin, end, 1, {}, Trip::kMayBeZero, [&](Value* entry, const Values&) -> Values {
+    Value* const origin = kb.load_i32(kb.args().origin, entry);
+    Value* const block = kb.at(kb.args().values, kb.mul(entry, kb.i64(4LL * bsr.r * bsr.c)));
+    const auto compute_columns = [&](Value* column, int count) {
+      for_each_row_slice(kb, [&](Value* sub, int vectors, Value* mask) {
+        const RowsOfC rows = neighbouring_rows(kb, kb.add(origin, column), count);
+        const Values acc = reduce_tile(kb, b, sub, vectors, mask, rows);
+        Value* to =
+            kb.at(block, kb.add(kb.mul(column, kb.i64(bsr.r * 4LL)), kb.mul(sub, kb.i64(4))));
+        for (int i = 0; i < count; ++i)
+          store_column(kb, acc, i, vectors, mask, kb.at(to, i * bsr.r * 4LL));
+      });
+    };
+    const int whole = bsr.c / mr * mr;
+    kb.loop(kb.i64(0), kb.i64(whole), mr, {}, Trip::kAtLeastOne,
+            [&](Value* column, const Values&) -> Values {
+              compute_columns(column, mr);
+              return {};
+            });
+    if (whole < bsr.c) compute_columns(kb.i64(whole), bsr.c - whole);
+    return {};
+  });
+}
+
+void compute_column_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, Value* end) {
+  const Bsr& bsr = bsr_of(kb);
+  const int mr = kb.spec().schedule.mr;
+  kb.loop(begin, end, mr, {}, Trip::kMayBeZero, [&](Value* entry, const Values&) -> Values {
+    for_each_row_slice(kb, [&](Value* sub, int vectors, Value* mask) {
+      const RowsOfC rows = rows_of_entries(kb, entry, kb.sub(end, kb.i64(1)), mr);
+      const Values acc = reduce_tile(kb, b, sub, vectors, mask, rows);
+      for (int i = 0; i < mr; ++i) {
+        Value* const number = kb.add(entry, kb.i64(i));
+        kb.if_then(kb.ir().CreateICmpSLT(number, end), [&] {
+          Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(bsr.r * 4LL)));
+          store_column(kb, acc, i, vectors, mask, kb.at(block, kb.mul(sub, kb.i64(4))));
+        });
+      }
+    });
+    return {};
+  });
+}
+
+}  // namespace
+
+void emit_sddmm_tile(KernelBuilder& kb) {
+  for_each_panel(kb, [&](Value* panel) {
+    Value* const begin = kb.load_i64(kb.args().ptr, panel);
+    Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
+    kb.if_then(kb.ir().CreateICmpSLT(begin, end), [&] {
+      const PanelOfB b = panel_of_b(kb, panel_rows(kb, panel, bsr_of(kb).r).first);
+      if (bsr_of(kb).c == 1)
+        compute_column_blocks(kb, b, begin, end);
+      else
+        compute_wide_blocks(kb, b, begin, end);
+    });
+  });
+}
+
+}  // namespace lacuna

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tile of a dense operand, in place or in scratch; packing, storing and unpacking it.
+//
+// Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
+//   [0, W)                                 a row that absorbs stores of rows that are not this panel's
+//   [W, W + up(rows_in) * W)               the packed tile of B
+//   then up(rows_out) * W                  the tile of C, when C is column-major or gathered by scatter
+// where up() rounds up to whole vectors.
+#pragma once
+
+#include "templates/llvm/kernel_builder.h"
+#include "templates/llvm/tile_loops.h"
+
+namespace lacuna {
+
+struct DenseTile {
+  llvm::Value* base = nullptr;       // element (row 0, first column of the tile)
+  llvm::Value* row_bytes = nullptr;  // i64
+  bool in_place = true;              // in the caller's operand: masks and the epilogue apply
+};
+
+[[nodiscard]] DenseTile b_in_place(KernelBuilder& kb, const ColumnTile& tile);
+[[nodiscard]] DenseTile c_in_place(KernelBuilder& kb, const ColumnTile& tile);
+[[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb);
+
+// Copies the tile of B to scratch, n contiguous, transposing a column-major B. Columns beyond n_end hold copies or zeros.
+[[nodiscard]] DenseTile pack_b(KernelBuilder& kb, const ColumnTile& tile);
+
+// Calls body(number, address) for each row of the tile, number from 0 to rows - 1.
+void for_each_row(KernelBuilder& kb, const DenseTile& tile, llvm::Value* rows,
+                  const std::function<void(llvm::Value* number, llvm::Value* address)>& body);
+
+// Stores accumulators of `count` rows from rows.first on; adds C and applies the epilogue where C is in place.
+void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, const DenseTile& c,
+                const PanelRows& rows, int count);
+
+// Writes the tile of C from scratch to a column-major C, with accumulation and epilogue.
+void unpack_c(KernelBuilder& kb, const ColumnTile& tile);
+
+}  // namespace lacuna

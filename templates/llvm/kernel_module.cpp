@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/llvm/kernel_module.h"
+
+#include <llvm/IR/Module.h>
+
+#include "templates/llvm/bodies.h"
+#include "templates/llvm/kernel_builder.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+
+Result<std::unique_ptr<llvm::Module>> lower(llvm::LLVMContext& context, const KernelSpec& spec,
+                                            const Target& target) {
+  LACUNA_TRY_VOID(check_schedule(spec, target));
+  auto module = std::make_unique<llvm::Module>(kernel_name(spec, target.name), context);
+  KernelBuilder builder(*module, spec, target);
+  switch (spec.schedule.strategy) {
+    case Strategy::kRowTile:
+      emit_row_tile(builder);
+      break;
+    case Strategy::kScatter:
+      emit_scatter(builder);
+      break;
+    case Strategy::kColumnTile:
+      emit_column_tile(builder);
+      break;
+    case Strategy::kSddmmTile:
+      emit_sddmm_tile(builder);
+      break;
+  }
+  builder.finish();
+  return module;
+}
+
+}  // namespace lacuna

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The register tile: mr x nv accumulators updated by outer products of mr broadcast scalars and nv vectors. Every
+// BSR kernel is this tile with other streams feeding it.
+#pragma once
+
+#include <functional>
+
+#include "templates/llvm/kernel_builder.h"
+
+namespace lacuna {
+
+// Accumulators, row by row: acc[i * vectors + v].
+struct RegisterTile {
+  int scalars = 1;
+  int vectors = 1;
+};
+
+// One update. `vector(v)` loads vector v, `scalar(i)` broadcasts scalar i; each is called once, vectors first, so that a
+// vector is loaded once and used by all scalars (with one vector, LLVM folds the broadcast into the FMA).
+[[nodiscard]] Values outer_product(KernelBuilder& kb, const RegisterTile& tile, const Values& acc,
+                                   const std::function<llvm::Value*(int)>& vector,
+                                   const std::function<llvm::Value*(int)>& scalar);
+
+// Runs `depth` steps of a reduction with pointers that advance by fixed amounts, unrolled by the schedule's ku:
+// step(acc, pointers, d) emits step d of the unrolled body (d < ku) relative to the pointers, which advance by
+// strides[j] * ku after it. Returns the accumulators.
+struct ReductionPointer {
+  llvm::Value* start = nullptr;
+  llvm::Value* stride = nullptr;  // i64 bytes per step
+};
+using ReductionStep = std::function<Values(const Values& acc, const Values& pointers)>;
+[[nodiscard]] Values reduce(KernelBuilder& kb, std::int64_t depth,
+                            const std::vector<ReductionPointer>& streams, const Values& acc,
+                            const ReductionStep& step);
+
+// The same with a depth known at call time, 0 included: ku steps at a time, then single steps.
+[[nodiscard]] Values reduce_n(KernelBuilder& kb, llvm::Value* depth,
+                              const std::vector<ReductionPointer>& streams, const Values& acc,
+                              const ReductionStep& step);
+
+}  // namespace lacuna

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loops around a register tile that all spmm kernels share: over panels of A and tiles of dense columns.
+#pragma once
+
+#include <functional>
+
+#include "templates/llvm/kernel_builder.h"
+
+namespace lacuna {
+
+// Dense columns [n0, n0 + vectors*lanes), the last vector cut by `mask` (null = whole).
+struct ColumnTile {
+  llvm::Value* n0 = nullptr;
+  int vectors = 1;
+  llvm::Value* mask = nullptr;
+  // The mask of vector v of this tile.
+  [[nodiscard]] llvm::Value* mask_of(int v) const { return v == vectors - 1 ? mask : nullptr; }
+};
+
+// Calls body for each tile of [n_begin, n_end): whole tiles of nv vectors in a loop, then one narrower masked tile
+// (nv bodies, one of which runs).
+void for_each_column_tile(KernelBuilder& kb, const std::function<void(const ColumnTile&)>& body);
+
+// Calls body(panel) for each panel of the call.
+void for_each_panel(KernelBuilder& kb, const std::function<void(llvm::Value* panel)>& body);
+
+// Where a panel's output rows are: rows [first, first + height), of which those below `skip` belong to the previous
+// panel (format.h: shifted edge blocks).
+struct PanelRows {
+  llvm::Value* first = nullptr;
+  llvm::Value* skip =
+      nullptr;  // 0 except in the last panel of a matrix that `height` does not divide
+};
+[[nodiscard]] PanelRows panel_rows(KernelBuilder& kb, llvm::Value* panel, int height);
+
+// The block sizes of a BSR kernel, seen from its output: `height` rows of output per panel, `depth` rows of B per block,
+// and where element (output row i, depth d) of a block lies in values.
+struct BlockShape {
+  int height = 1, depth = 1;
+  std::int64_t row_bytes = 4, depth_bytes = 4, block_bytes = 4;
+};
+[[nodiscard]] BlockShape block_shape(const KernelSpec& spec);
+
+}  // namespace lacuna

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/registry.h"
+
+#include <algorithm>
+#include <array>
+
+namespace lacuna {
+
+namespace {
+
+struct BlockDims {
+  int height;  // output rows of a panel
+  int depth;   // reduced rows of a block
+};
+
+BlockDims dims_of(const KernelSpec& spec) {
+  const Bsr& bsr = std::get<Bsr>(spec.format);
+  if (spec.op == Op::kSpmmTransposed) return {bsr.c, bsr.r};
+  return {bsr.r, bsr.c};
+}
+
+bool any_col_major(const KernelSpec& spec) {
+  return spec.layout_b == Layout::kColMajor || spec.layout_c == Layout::kColMajor;
+}
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// Accumulators, one register per vector operand, and one for the broadcast scalar (folded into the FMA when a
+// single vector uses it).
+int registers_needed(int mr, int nv) {
+  return mr * nv + nv + (nv > 1 ? 1 : 0);
+}
+
+Result<> check_registers(const KernelSpec& spec, const Target& target, int needed) {
+  if (needed <= target.vector_registers) return {};
+  return make_error(ErrorCode::kInvalidArgument,
+                    "mr {} x nv {} needs {} vector registers, {} has {}", spec.schedule.mr,
+                    spec.schedule.nv, needed, target.name, target.vector_registers);
+}
+
+Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  if (s.mr > dims_of(spec).height)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
+                      s.mr, dims_of(spec).height);
+  if (any_col_major(spec) && !s.pack)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the row strategy needs pack with a column-major operand");
+  if (s.pack && s.order != LoopOrder::kTileOuter)
+    return make_error(ErrorCode::kInvalidArgument, "pack needs loop order to");
+  return check_registers(spec, target, registers_needed(s.mr, s.nv));
+}
+
+Result<> check_scatter(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  if (spec.op != Op::kSpmmTransposed)
+    return make_error(ErrorCode::kInvalidArgument, "the scatter strategy is for spmm_transposed");
+  if (s.mr > dims_of(spec).depth)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} rows of a block", s.mr,
+                      dims_of(spec).depth);
+  if (any_col_major(spec) != s.pack)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the scatter strategy packs exactly when an operand is column-major");
+  if (s.order != LoopOrder::kTileOuter || s.ku != 1)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the scatter strategy needs loop order to and ku 1");
+  // mr x nv vectors of B, 2 x nv of C in flight, one scalar.
+  return check_registers(spec, target, s.mr * s.nv + 2 * s.nv + (s.nv > 1 ? 1 : 0));
+}
+
+Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  const int height = dims_of(spec).height;
+  if (spec.op == Op::kSddmm)
+    return make_error(ErrorCode::kInvalidArgument, "the col strategy is not for sddmm");
+  if (spec.layout_c != Layout::kColMajor || spec.layout_b != Layout::kColMajor)
+    return make_error(ErrorCode::kInvalidArgument, "the col strategy needs column-major B and C");
+  if (height % (s.nv * target.f32_lanes()) != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the {} output rows of a block are not a multiple of nv {} x {} lanes",
+                      height, s.nv, target.f32_lanes());
+  if (spec.op == Op::kSpmmTransposed && dims_of(spec).depth % target.f32_lanes() != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the {} rows of a block are not a multiple of {} lanes", dims_of(spec).depth,
+                      target.f32_lanes());
+  if (s.pack) return make_error(ErrorCode::kInvalidArgument, "the col strategy does not pack");
+  if (spec.op == Op::kSpmmTransposed && s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the col strategy transposes a panel once: it needs loop order po");
+  return check_registers(spec, target, registers_needed(s.mr, s.nv));
+}
+
+Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  const Bsr& bsr = std::get<Bsr>(spec.format);
+  if (spec.op != Op::kSddmm)
+    return make_error(ErrorCode::kInvalidArgument, "the dot strategy is for sddmm");
+  if (s.nv > (bsr.r + target.f32_lanes() - 1) / target.f32_lanes())
+    return make_error(ErrorCode::kInvalidArgument, "nv {} exceeds the {} rows of a block", s.nv,
+                      bsr.r);
+  if (s.pack != (spec.layout_b == Layout::kRowMajor))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the dot strategy packs exactly when B is row-major");
+  if (bsr.c > 1 && s.mr > bsr.c)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} columns of a block", s.mr,
+                      bsr.c);
+  if (s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument, "sddmm needs loop order po");
+  return check_registers(spec, target, registers_needed(s.mr, s.nv));
+}
+
+bool has_strategy(const KernelSpec& spec, Strategy strategy) {
+  switch (strategy) {
+    case Strategy::kRowTile:
+    case Strategy::kColumnTile:
+      return spec.op != Op::kSddmm;
+    case Strategy::kScatter:
+      return spec.op == Op::kSpmmTransposed;
+    case Strategy::kSddmmTile:
+      return spec.op == Op::kSddmm;
+  }
+  return false;
+}
+
+// The ways to cut `height` rows into equal or nearly equal parts: ceil(height / parts).
+std::vector<int> balanced_parts(int height) {
+  std::vector<int> sizes;
+  for (int parts = 1; parts <= height; ++parts) {
+    const int size = (height + parts - 1) / parts;
+    if (sizes.empty() || sizes.back() != size) sizes.push_back(size);
+  }
+  return sizes;
+}
+
+std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
+  const Bsr& bsr = std::get<Bsr>(spec.format);
+  switch (strategy) {
+    case Strategy::kRowTile:
+      return balanced_parts(dims_of(spec).height);
+    case Strategy::kScatter:
+      return balanced_parts(dims_of(spec).depth);
+    case Strategy::kColumnTile:
+      return {1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28};
+    case Strategy::kSddmmTile:
+      return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 10, 12};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> check_schedule(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  if (spec.dtype != DType::kF32)
+    return make_error(ErrorCode::kUnsupported, "no kernels for dtype {}", to_text(spec.dtype));
+  if (target.f32_lanes() != 8 && target.f32_lanes() != 16)
+    return make_error(ErrorCode::kUnsupported, "no kernels for {} vectors of {} bits", target.name,
+                      target.vector_bits);
+  for (const auto& [name, value, high] :
+       {std::tuple{"mr", s.mr, 64}, {"nv", s.nv, 16}, {"ku", s.ku, 64}})
+    if (value < 1 || value > high)
+      return make_error(ErrorCode::kInvalidArgument, "{} {} is outside [1, {}]", name, value, high);
+  if (spec.op == Op::kSddmm && spec.epilogue != Epilogue::kNone)
+    return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
+  switch (s.strategy) {
+    case Strategy::kRowTile:
+      if (spec.op == Op::kSddmm)
+        return make_error(ErrorCode::kInvalidArgument, "the row strategy is not for sddmm");
+      return check_row_tile(spec, target);
+    case Strategy::kScatter:
+      return check_scatter(spec, target);
+    case Strategy::kColumnTile:
+      return check_column_tile(spec, target);
+    case Strategy::kSddmmTile:
+      return check_sddmm_tile(spec, target);
+  }
+  return {};
+}
+
+std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
+  std::vector<Schedule> legal;
+  for (const Strategy strategy :
+       {Strategy::kRowTile, Strategy::kScatter, Strategy::kColumnTile, Strategy::kSddmmTile}) {
+    if (!has_strategy(spec, strategy)) continue;
+    for (const int mr : scalar_sides(spec, strategy))
+      for (const int nv : {1, 2, 3, 4, 6})
+        for (const int ku : {1, 2, 4})
+          for (const LoopOrder order : {LoopOrder::kPanelOuter, LoopOrder::kTileOuter})
+            for (const bool pack : {false, true}) {
+              KernelSpec candidate = spec;
+              candidate.schedule = {strategy, mr, nv, ku, order, pack};
+              if (ku > 1 &&
+                  ((spec.op != Op::kSddmm && ku >= dims_of(spec).depth) || mr * nv * ku > 128))
+                continue;
+              if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
+            }
+  }
+  return legal;
+}
+
+std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
+                            std::int64_t rows_out, std::int64_t n) {
+  const std::int64_t lanes = target.f32_lanes();
+  const std::int64_t width = spec.schedule.nv * lanes;
+  const Bsr& bsr = std::get<Bsr>(spec.format);
+  const std::int64_t packed = spec.schedule.pack ? round_up(rows_in, lanes) * width : 0;
+  const std::int64_t collected = spec.schedule.pack ? round_up(rows_out, lanes) * width : 0;
+  switch (spec.schedule.strategy) {
+    case Strategy::kRowTile:
+    case Strategy::kScatter:
+      return width + packed + (spec.layout_c == Layout::kColMajor ? collected : 0);
+    case Strategy::kColumnTile:
+      return spec.op == Op::kSpmmTransposed ? (rows_in + bsr.r) * bsr.c : 0;
+    case Strategy::kSddmmTile:
+      return spec.schedule.pack ? round_up(n, lanes) * round_up(bsr.r, lanes) : 0;
+  }
+  return 0;
+}
+
+PanelDirection panel_direction(const KernelSpec& spec) {
+  const bool by_column =
+      spec.op == Op::kSpmmTransposed && spec.schedule.strategy != Strategy::kScatter;
+  return by_column ? PanelDirection::kBlockColumns : PanelDirection::kBlockRows;
+}
+
+Splits allowed_splits(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  const std::int32_t width = s.nv * target.f32_lanes();
+  switch (s.strategy) {
+    case Strategy::kRowTile:
+      return {!s.pack, true, width};  // a packed tile is packed once, for all panels
+    case Strategy::kScatter:
+      return {false, true, width};  // panels share rows of C
+    case Strategy::kColumnTile:
+      return {true, true, s.mr};
+    case Strategy::kSddmmTile:
+      return {true, false, width};  // the reduction runs over n
+  }
+  return {};
+}
+
+}  // namespace lacuna
