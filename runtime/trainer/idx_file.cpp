@@ -49,6 +49,9 @@ class ByteSource {
     return inflating_ ? inflate_some(out) : copy_some(out);
   }
 
+  // False if a gzip stream stops before its checksum.
+  [[nodiscard]] bool complete() const { return !inflating_ || ended_; }
+
  private:
   explicit ByteSource(std::span<const std::byte> bytes) : input_(bytes) {}
 
@@ -141,6 +144,7 @@ Result<IdxArray> read_array(ByteSource& source) {
   if (left_over > 0)
     return make_error(ErrorCode::kInvalidFile, "there are bytes after the {} declared elements",
                       elements);
+  if (!source.complete()) return make_error(ErrorCode::kInvalidFile, "truncated gzip data");
   return array;
 }
 

@@ -65,14 +65,6 @@ Result<std::unique_ptr<Network>> Network::create(const Recipe& recipe, std::int6
   std::unique_ptr<Network> network(new Network);
   network->threads_ = threads;
   network->batch_ = recipe.batch;
-  lacuna_context_options options{};
-  options.struct_size = sizeof options;
-  options.threads = threads;
-  lacuna_context* context = nullptr;
-  LACUNA_TRY_VOID(to_result(lacuna_context_create(&options, &context)));
-  network->context_.reset(context);
-  network->note_ = lacuna_context_note(context);
-
   std::vector<LayerShape> shapes = layer_shapes(recipe, features, threads);
   network->ld_ = shapes.front().ld;
   network->activations_.emplace_back(static_cast<std::size_t>(features * network->ld_));
@@ -102,17 +94,33 @@ Result<> Network::add_layer(const LayerSpec& spec, LayerShape shape) {
       blas_description_ = blas_->description();
     } else if (spec.backend == DenseBackend::kAuto) {
       use_blas = false;
-      if (note_.find(blas.error().message) == std::string::npos)
-        note_ +=
-            (note_.empty() ? "" : "; ") + blas.error().message + "; dense layers run on lacuna";
+      add_note(blas.error().message + "; dense layers run on lacuna");
     } else {
       return tl::unexpected(std::move(blas).error());
     }
   }
+  if (!use_blas && context_ == nullptr) LACUNA_TRY_VOID(open_context());
   LACUNA_TRY(auto layer, use_blas ? make_dense_layer(std::move(shape), blas_)
                                   : make_sparse_layer(std::move(shape), context_.get()));
   layers_.push_back(std::move(layer));
   return {};
+}
+
+Result<> Network::open_context() {
+  lacuna_context_options options{};
+  options.struct_size = sizeof options;
+  options.threads = threads_;
+  lacuna_context* context = nullptr;
+  LACUNA_TRY_VOID(to_result(lacuna_context_create(&options, &context)));
+  context_.reset(context);
+  add_note(lacuna_context_note(context));
+  return {};
+}
+
+void Network::add_note(std::string_view note) {
+  if (note.empty() || note_.find(note) != std::string::npos) return;
+  note_ += note_.empty() ? "" : "; ";
+  note_ += note;
 }
 
 Result<LossResult> Network::forward(const Dataset& data, const ImageSet& set,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/trainer/dataset.h"
@@ -53,7 +54,11 @@ class Network {
   [[nodiscard]] Result<LossResult> forward(const Dataset& data, const ImageSet& set,
                                            std::span<const std::uint32_t> indices, bool gradient);
 
-  ContextHandle context_;  // before layers_: plans are destroyed first
+  [[nodiscard]] Result<> open_context();
+  void add_note(std::string_view note);
+
+  ContextHandle
+      context_;  // made for the first layer that needs it; before layers_, whose plans are destroyed first
   std::shared_ptr<const Blas> blas_;
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<FloatBuffer> activations_;  // [0] is the input, [l + 1] the output of layer l
