@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/format.h"
+
+#include <cstdint>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "targets/base/result.h"
+
+namespace lacuna {
+namespace {
+
+TEST(Format, EveryBlockShapeParsesBack) {
+  for (std::int32_t r = 1; r <= kMaxBlockDim; ++r)
+    for (std::int32_t c = 1; c <= kMaxBlockDim; ++c) {
+      const Format format = Bsr{.r = r, .c = c};
+      const auto parsed = parse_format(to_text(format));
+      ASSERT_TRUE(parsed) << parsed.error().message;
+      ASSERT_EQ(*parsed, format);
+    }
+}
+
+TEST(Format, PrintsTheCanonicalName) {
+  EXPECT_EQ(to_text(Bsr{.r = 32, .c = 1}), "bsr32x1");
+}
+
+TEST(Format, RefusesWhatItDoesNotPrint) {
+  for (const std::string text :
+       {"bsr", "bsr32", "bsr32x", "bsrx1", "bsr032x1", "bsr32x01", "bsr-1x1", "bsr32X1", "bsr32x1 ",
+        "bsr32x1x1", "bsr1x99999999999999999999"}) {
+    const auto parsed = parse_format(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(parsed.error().message,
+              "format '" + text + "' is not bsr<r>x<c>, for example bsr32x1");
+  }
+}
+
+TEST(Format, RefusesBlocksOutOfRange) {
+  for (const std::string text : {"bsr0x1", "bsr1x0", "bsr65x1", "bsr1x65"}) {
+    const auto parsed = parse_format(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().message, "format '" + text + "': block dimensions are from 1 to 64");
+  }
+}
+
+TEST(Format, UnknownFormatNamesTheKnown) {
+  for (const std::string text : {"", "csr", "BSR32x1"})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text + "' is not known, known is bsr<r>x<c>");
+}
+
+}  // namespace
+}  // namespace lacuna

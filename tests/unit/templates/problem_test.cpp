@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/problem.h"
+
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "targets/base/dtype.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+
+namespace lacuna {
+namespace {
+
+TEST(Problem, EveryCombinationThatKernelsHaveIsLegal) {
+  for (const auto& [op, op_name] : EnumNames<Op>::kNames)
+    for (const auto& [b, b_name] : EnumNames<Layout>::kNames)
+      for (const auto& [c, c_name] : EnumNames<Layout>::kNames)
+        for (const auto& [epilogue, epilogue_name] : EnumNames<Epilogue>::kNames)
+          for (const bool accumulate : {false, true}) {
+            const Problem problem{.op = op,
+                                  .m = 3,
+                                  .k = 5,
+                                  .layout_b = b,
+                                  .layout_c = c,
+                                  .epilogue = epilogue,
+                                  .accumulate = accumulate};
+            const bool legal = op != Op::kSddmm || epilogue == Epilogue::kNone;
+            EXPECT_EQ(check_problem(problem).has_value(), legal) << op_name << " " << epilogue_name;
+          }
+}
+
+TEST(Problem, EmptyAndLargestExtentsAreLegal) {
+  EXPECT_TRUE(check_problem(Problem{}));
+  EXPECT_TRUE(check_problem(Problem{.m = 2147483647, .k = 2147483647, .n = 2147483647}));
+}
+
+struct BadProblem {
+  const char* name;
+  Problem problem;
+  ErrorCode code;
+  const char* message;
+};
+
+class ProblemFaults : public ::testing::TestWithParam<BadProblem> {};
+
+TEST_P(ProblemFaults, NameTheValueAndTheLimit) {
+  const auto status = check_problem(GetParam().problem);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, GetParam().code);
+  EXPECT_EQ(status.error().message, GetParam().message);
+}
+
+constexpr auto kBad = ErrorCode::kInvalidArgument;
+INSTANTIATE_TEST_SUITE_P(
+    All, ProblemFaults,
+    ::testing::Values(
+        BadProblem{"M", {.m = -1}, kBad, "m -1 is not from 0 to 2147483647"},
+        BadProblem{"K", {.k = 2147483648}, kBad, "k 2147483648 is not from 0 to 2147483647"},
+        BadProblem{"N", {.n = -5}, kBad, "n -5 is not from 0 to 2147483647"},
+        BadProblem{"SddmmBias",
+                   {.op = Op::kSddmm, .epilogue = Epilogue::kBias},
+                   kBad,
+                   "sddmm takes no epilogue, not bias"},
+        BadProblem{"Op", {.op = static_cast<Op>(9)}, kBad, "op 9 is not a known value"},
+        BadProblem{
+            "Dtype", {.dtype = static_cast<DType>(99)}, kBad, "dtype 99 is not a known value"},
+        BadProblem{"LayoutB",
+                   {.layout_b = static_cast<Layout>(2)},
+                   kBad,
+                   "layout_b 2 is not a known value"},
+        BadProblem{"LayoutC",
+                   {.layout_c = static_cast<Layout>(2)},
+                   kBad,
+                   "layout_c 2 is not a known value"},
+        BadProblem{"Epilogue",
+                   {.epilogue = static_cast<Epilogue>(3)},
+                   kBad,
+                   "epilogue 3 is not a known value"},
+        BadProblem{"Bf16",
+                   {.dtype = DType::kBf16},
+                   ErrorCode::kUnsupported,
+                   "no kernels for dtype bf16, only for f32"}),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace lacuna
