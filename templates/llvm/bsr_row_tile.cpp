@@ -67,22 +67,33 @@ void compute_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, cons
 }  // namespace
 
 void emit_row_tile(KernelBuilder& kb) {
-  const Schedule& schedule = kb.spec().schedule;
-  if (schedule.order == LoopOrder::kPanelOuter) {
+  const KernelSpec& spec = kb.spec();
+  const auto& a = kb.args();
+  if (spec.schedule.order == LoopOrder::kPanelOuter) {
     for_each_panel(kb, [&](Value* panel) {
-      for_each_column_tile(kb, [&](const ColumnTile& tile) {
+      for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
         compute_panel(kb, panel, tile, b_in_place(kb, tile), c_in_place(kb, tile));
       });
     });
     return;
   }
-  for_each_column_tile(kb, [&](const ColumnTile& tile) {
-    const DenseTile b = schedule.pack ? pack_b(kb, tile) : b_in_place(kb, tile);
-    const DenseTile c = schedule.pack && kb.spec().layout_c == Layout::kColMajor
-                            ? c_in_scratch(kb)
-                            : c_in_place(kb, tile);
-    for_each_panel(kb, [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
-    if (!c.in_place) unpack_c(kb, tile);
+  if (!spec.schedule.pack) {
+    for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
+      for_each_panel(kb, [&](Value* panel) {
+        compute_panel(kb, panel, tile, b_in_place(kb, tile), c_in_place(kb, tile));
+      });
+    });
+    return;
+  }
+  for_each_stretch(kb, [&](const Stretch& stretch) {
+    pack_b(kb, stretch);
+    const bool collect = spec.layout_c == Layout::kColMajor;
+    for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
+      const DenseTile b = b_in_scratch(kb, stretch, tile);
+      const DenseTile c = collect ? c_in_scratch(kb, stretch, tile) : c_in_place(kb, tile);
+      for_each_panel(kb, [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
+    });
+    if (collect) unpack_c(kb, stretch);
   });
 }
 

@@ -99,20 +99,32 @@ void finish_c_in_place(KernelBuilder& kb, const ColumnTile& tile, const DenseTil
   });
 }
 
+void compute_tile(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b,
+                  const DenseTile& c) {
+  if (!c.in_place || !kb.spec().accumulate) clear_c(kb, tile, c);
+  for_each_panel(kb, [&](Value* panel) { update_panel(kb, panel, tile, b, c); });
+  if (c.in_place && kb.has_bias()) finish_c_in_place(kb, tile, c);
+}
+
 }  // namespace
 
 void emit_scatter(KernelBuilder& kb) {
   const KernelSpec& spec = kb.spec();
-  for_each_column_tile(kb, [&](const ColumnTile& tile) {
-    const DenseTile b = spec.schedule.pack ? pack_b(kb, tile) : b_in_place(kb, tile);
-    const DenseTile c =
-        spec.layout_c == Layout::kColMajor ? c_in_scratch(kb) : c_in_place(kb, tile);
-    if (!c.in_place || !spec.accumulate) clear_c(kb, tile, c);
-    for_each_panel(kb, [&](Value* panel) { update_panel(kb, panel, tile, b, c); });
-    if (!c.in_place)
-      unpack_c(kb, tile);
-    else if (kb.has_bias())
-      finish_c_in_place(kb, tile, c);
+  const auto& a = kb.args();
+  if (!spec.schedule.pack) {
+    for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
+      compute_tile(kb, tile, b_in_place(kb, tile), c_in_place(kb, tile));
+    });
+    return;
+  }
+  for_each_stretch(kb, [&](const Stretch& stretch) {
+    pack_b(kb, stretch);
+    const bool collect = spec.layout_c == Layout::kColMajor;
+    for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
+      compute_tile(kb, tile, b_in_scratch(kb, stretch, tile),
+                   collect ? c_in_scratch(kb, stretch, tile) : c_in_place(kb, tile));
+    });
+    if (collect) unpack_c(kb, stretch);
   });
 }
 

@@ -23,83 +23,62 @@ Value* packed_b_base(KernelBuilder& kb) {
   return kb.at(kb.args().scratch, tile_row_bytes(kb));
 }
 
-// for (i = 0; i < end; i += step) body(i)
-void for_steps(KernelBuilder& kb, Value* end, std::int64_t step,
-               const std::function<void(Value*)>& body) {
-  kb.loop(kb.i64(0), end, step, {}, Trip::kMayBeZero, [&](Value* i, const Values&) -> Values {
+Value* collected_c_base(KernelBuilder& kb) {
+  Value* const b_bytes =
+      kb.mul(round_up_to_lanes(kb, kb.args().rows_in), kb.i64(tile_row_bytes(kb)));
+  return kb.at(packed_b_base(kb), b_bytes);
+}
+
+// for (i = begin; i < end; i += lanes) body(i)
+void for_each_group(KernelBuilder& kb, Value* begin, Value* end,
+                    const std::function<void(Value*)>& body) {
+  kb.loop(begin, end, kb.lanes(), {}, Trip::kMayBeZero, [&](Value* i, const Values&) -> Values {
     body(i);
     return {};
   });
 }
 
-// Calls body(row, mask): whole groups of `lanes` rows with a null mask, then the rest with one.
-void for_row_groups(KernelBuilder& kb, Value* rows,
-                    const std::function<void(Value* row, Value* mask)>& body) {
-  Value* const whole = kb.ir().CreateAnd(rows, kb.i64(-static_cast<std::int64_t>(kb.lanes())));
-  for_steps(kb, whole, kb.lanes(), [&](Value* row) { body(row, nullptr); });
-  kb.if_then(kb.ir().CreateICmpSLT(whole, rows),
-             [&] { body(whole, kb.mask_below(kb.sub(rows, whole))); });
-}
-
-void pack_col_major_b(KernelBuilder& kb, const ColumnTile& tile) {
-  const auto& a = kb.args();
-  Value* const last = kb.sub(a.n_end, kb.i64(1));
-  for_row_groups(kb, a.rows_in, [&](Value* row, Value* mask) {
-    for_steps(kb, kb.i64(tile.vectors), 1, [&](Value* v) {
-      Value* const n0 = kb.add(tile.n0, kb.mul(v, kb.i64(kb.lanes())));
-      Values columns;
-      for (int t = 0; t < kb.lanes(); ++t) {
-        Value* n = kb.add(n0, kb.i64(t));
-        if (tile.mask != nullptr) n = kb.min(n, last);
-        columns.push_back(
-            kb.load(kb.at(kb.at(a.b, kb.mul(n, a.ldb_bytes)), kb.mul(row, kb.i64(4))), mask));
-      }
-      Value* out = kb.at(kb.at(packed_b_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb)))),
-                         kb.mul(v, kb.i64(kb.vector_bytes())));
-      const Values rows = transpose(kb, columns);
-      for (std::size_t i = 0; i < rows.size(); ++i)
-        kb.store(kb.at(out, static_cast<std::int64_t>(i) * tile_row_bytes(kb)), rows[i]);
+// Calls body(row, row mask, n, offset in scratch) for each lanes x lanes tile of a dense operand of `rows` rows.
+using TileOfOperand = std::function<void(Value* row, Value* row_mask, Value* n, Value* offset)>;
+void for_each_square(KernelBuilder& kb, const Stretch& stretch, Value* rows,
+                     const TileOfOperand& body) {
+  for_each_group(kb, kb.i64(0), rows, [&](Value* row) {
+    Value* const mask = kb.mask_below(kb.sub(rows, row));
+    for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
+      Value* const column_bytes = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
+      body(row, mask, n, kb.add(kb.mul(row, kb.i64(tile_row_bytes(kb))), column_bytes));
     });
   });
 }
 
-void pack_row_major_b(KernelBuilder& kb, const ColumnTile& tile) {
-  const DenseTile source = b_in_place(kb, tile);
-  for_each_row(kb, source, kb.args().rows_in, [&](Value* row, Value* from) {
-    Value* const to = kb.at(packed_b_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb))));
-    for (int v = 0; v < tile.vectors; ++v)
-      kb.store(kb.at(to, v * kb.vector_bytes()),
-               kb.load(kb.at(from, v * kb.vector_bytes()), tile.mask_of(v)));
+void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
+  const auto& a = kb.args();
+  Value* const last = kb.sub(stretch.end, kb.i64(1));
+  for_each_square(kb, stretch, a.rows_in, [&](Value* row, Value* mask, Value* n0, Value* offset) {
+    Values columns;
+    for (int t = 0; t < kb.lanes(); ++t) {
+      Value* const n = kb.min(kb.add(n0, kb.i64(t)), last);
+      columns.push_back(
+          kb.load(kb.at(kb.at(a.b, kb.mul(n, a.ldb_bytes)), kb.mul(row, kb.i64(4))), mask));
+    }
+    const Values rows = transpose(kb, columns);
+    Value* const to = kb.at(packed_b_base(kb), offset);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      kb.store(kb.at(to, static_cast<std::int64_t>(i) * tile_row_bytes(kb)), rows[i]);
   });
 }
 
-// One lanes x lanes tile of C from scratch to column-major C, rows from `row`, columns from n0.
-void unpack_transposed(KernelBuilder& kb, const ColumnTile& tile, Value* row, Value* row_mask,
-                       Value* v) {
+void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
-  const DenseTile c = c_in_scratch(kb);
-  Value* const from =
-      kb.at(kb.at(c.base, kb.mul(row, c.row_bytes)), kb.mul(v, kb.i64(kb.vector_bytes())));
-  Values rows;
-  for (int i = 0; i < kb.lanes(); ++i)
-    rows.push_back(kb.load(kb.at(from, i * tile_row_bytes(kb))));
-  const Values columns = transpose(kb, rows);
-  Value* const row_bytes = kb.mul(row, kb.i64(4));
-  Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), row_mask) : nullptr;
-  Value* const n0 = kb.add(tile.n0, kb.mul(v, kb.i64(kb.lanes())));
-  for (int t = 0; t < kb.lanes(); ++t) {
-    Value* const n = kb.add(n0, kb.i64(t));
-    const auto store = [&] {
-      Value* const to = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
-      Value* result = columns[static_cast<std::size_t>(t)];
-      if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, row_mask));
-      kb.store(to, kb.apply_epilogue(result, bias), row_mask);
-    };
-    if (tile.mask == nullptr)
-      store();
-    else
-      kb.if_then(kb.ir().CreateICmpSLT(n, a.n_end), store);
-  }
+  const DenseTile source{kb.at(a.b, kb.mul(stretch.n0, kb.i64(4))), a.ldb_bytes, true};
+  for_each_row(kb, source, a.rows_in, [&](Value* row, Value* from) {
+    Value* const to = kb.at(packed_b_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb))));
+    for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
+      Value* const offset = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
+      kb.store(kb.at(to, offset),
+               kb.load(kb.at(from, offset), kb.mask_below(kb.sub(stretch.end, n))));
+    });
+  });
 }
 
 }  // namespace
@@ -112,18 +91,52 @@ DenseTile c_in_place(KernelBuilder& kb, const ColumnTile& tile) {
   return {kb.at(kb.args().c, kb.mul(tile.n0, kb.i64(4))), kb.args().ldc_bytes, true};
 }
 
-DenseTile c_in_scratch(KernelBuilder& kb) {
-  Value* const b_bytes =
-      kb.mul(round_up_to_lanes(kb, kb.args().rows_in), kb.i64(tile_row_bytes(kb)));
-  return {kb.at(packed_b_base(kb), b_bytes), kb.i64(tile_row_bytes(kb)), false};
+DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile) {
+  Value* const offset = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
+  return {kb.at(packed_b_base(kb), offset), kb.i64(tile_row_bytes(kb)), false};
 }
 
-DenseTile pack_b(KernelBuilder& kb, const ColumnTile& tile) {
+DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile) {
+  Value* const offset = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
+  return {kb.at(collected_c_base(kb), offset), kb.i64(tile_row_bytes(kb)), false};
+}
+
+void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body) {
+  const std::int64_t width = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
+  kb.loop(kb.args().n_begin, kb.args().n_end, width, {}, Trip::kMayBeZero,
+          [&](Value* n0, const Values&) -> Values {
+            body({n0, kb.min(kb.add(n0, kb.i64(width)), kb.args().n_end)});
+            return {};
+          });
+}
+
+void pack_b(KernelBuilder& kb, const Stretch& stretch) {
   if (kb.spec().layout_b == Layout::kColMajor)
-    pack_col_major_b(kb, tile);
+    pack_col_major_b(kb, stretch);
   else
-    pack_row_major_b(kb, tile);
-  return {packed_b_base(kb), kb.i64(tile_row_bytes(kb)), false};
+    pack_row_major_b(kb, stretch);
+}
+
+void unpack_c(KernelBuilder& kb, const Stretch& stretch) {
+  const auto& a = kb.args();
+  for_each_square(kb, stretch, a.rows_out, [&](Value* row, Value* mask, Value* n0, Value* offset) {
+    Value* const from = kb.at(collected_c_base(kb), offset);
+    Values rows;
+    for (int i = 0; i < kb.lanes(); ++i)
+      rows.push_back(kb.load(kb.at(from, i * tile_row_bytes(kb))));
+    const Values columns = transpose(kb, rows);
+    Value* const row_bytes = kb.mul(row, kb.i64(4));
+    Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
+    for (int t = 0; t < kb.lanes(); ++t) {
+      Value* const n = kb.add(n0, kb.i64(t));
+      kb.if_then(kb.ir().CreateICmpSLT(n, stretch.end), [&] {
+        Value* const to = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
+        Value* result = columns[static_cast<std::size_t>(t)];
+        if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
+        kb.store(to, kb.apply_epilogue(result, bias), mask);
+      });
+    }
+  });
 }
 
 void for_each_row(KernelBuilder& kb, const DenseTile& tile, Value* rows,
@@ -154,13 +167,6 @@ void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, co
     }
     pointer = kb.at(pointer, c.row_bytes);
   }
-}
-
-void unpack_c(KernelBuilder& kb, const ColumnTile& tile) {
-  for_row_groups(kb, kb.args().rows_out, [&](Value* row, Value* mask) {
-    for_steps(kb, kb.i64(tile.vectors), 1,
-              [&](Value* v) { unpack_transposed(kb, tile, row, mask, v); });
-  });
 }
 
 }  // namespace lacuna

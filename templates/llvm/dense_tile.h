@@ -20,12 +20,26 @@ struct DenseTile {
   bool in_place = true;              // in the caller's operand: masks and the epilogue apply
 };
 
+// The tile in the caller's row-major operand.
 [[nodiscard]] DenseTile b_in_place(KernelBuilder& kb, const ColumnTile& tile);
 [[nodiscard]] DenseTile c_in_place(KernelBuilder& kb, const ColumnTile& tile);
-[[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb);
 
-// Copies the tile of B to scratch, n contiguous, transposing a column-major B. Columns beyond n_end hold copies or zeros.
-[[nodiscard]] DenseTile pack_b(KernelBuilder& kb, const ColumnTile& tile);
+// A stretch of columns [n0, end) of at most W, whose B (and C, where column-major) is in scratch.
+struct Stretch {
+  llvm::Value* n0 = nullptr;
+  llvm::Value* end = nullptr;
+};
+[[nodiscard]] DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch,
+                                     const ColumnTile& tile);
+[[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
+                                     const ColumnTile& tile);
+
+// Calls body for each stretch of the call's columns.
+void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
+// Copies B to scratch, n contiguous, transposing a column-major B. Columns beyond the end hold copies or zeros.
+void pack_b(KernelBuilder& kb, const Stretch& stretch);
+// Writes C from scratch to the column-major operand, with accumulation and epilogue.
+void unpack_c(KernelBuilder& kb, const Stretch& stretch);
 
 // Calls body(number, address) for each row of the tile, number from 0 to rows - 1.
 void for_each_row(KernelBuilder& kb, const DenseTile& tile, llvm::Value* rows,
@@ -34,8 +48,5 @@ void for_each_row(KernelBuilder& kb, const DenseTile& tile, llvm::Value* rows,
 // Stores accumulators of `count` rows from rows.first on; adds C and applies the epilogue where C is in place.
 void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, const DenseTile& c,
                 const PanelRows& rows, int count);
-
-// Writes the tile of C from scratch to a column-major C, with accumulation and epilogue.
-void unpack_c(KernelBuilder& kb, const ColumnTile& tile);
 
 }  // namespace lacuna

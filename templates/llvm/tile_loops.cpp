@@ -5,27 +5,26 @@ namespace lacuna {
 
 using llvm::Value;
 
-void for_each_column_tile(KernelBuilder& kb, const std::function<void(const ColumnTile&)>& body) {
+void for_each_column_tile(KernelBuilder& kb, Value* begin, Value* end, const TileBody& body) {
   const int nv = kb.spec().schedule.nv;
-  const std::int64_t width = static_cast<std::int64_t>(nv) * kb.lanes();
-  Value* const n_begin = kb.args().n_begin;
-  Value* const n_end = kb.args().n_end;
-  // [n_begin, whole_end) is a multiple of the tile's width.
-  Value* const count = kb.ir().CreateSDiv(kb.sub(n_end, n_begin), kb.i64(width));
-  Value* const whole_end = kb.add(n_begin, kb.mul(count, kb.i64(width)));
-  kb.loop(n_begin, whole_end, width, {}, KernelBuilder::Trip::kMayBeZero,
+  std::vector<int> widths{nv};
+  if (nv >= 4) widths.push_back(nv / 2);
+  for (const int vectors : widths) {
+    const std::int64_t width = static_cast<std::int64_t>(vectors) * kb.lanes();
+    Value* const tiles = kb.ir().CreateSDiv(kb.sub(end, begin), kb.i64(width));
+    Value* const whole_end = kb.add(begin, kb.mul(tiles, kb.i64(width)));
+    kb.loop(begin, whole_end, width, {}, KernelBuilder::Trip::kMayBeZero,
+            [&](Value* n0, const Values&) -> Values {
+              body({n0, vectors, nullptr});
+              return {};
+            });
+    begin = whole_end;
+  }
+  kb.loop(begin, end, kb.lanes(), {}, KernelBuilder::Trip::kMayBeZero,
           [&](Value* n0, const Values&) -> Values {
-            body({n0, nv, nullptr});
+            body({n0, 1, kb.mask_below(kb.sub(end, n0))});
             return {};
           });
-  Value* const rest = kb.sub(n_end, whole_end);
-  for (int vectors = 1; vectors <= nv; ++vectors) {
-    const std::int64_t below = static_cast<std::int64_t>(vectors - 1) * kb.lanes();
-    Value* const more = kb.ir().CreateICmpSGT(rest, kb.i64(below));
-    Value* const fits = kb.ir().CreateICmpSLE(rest, kb.i64(below + kb.lanes()));
-    kb.if_then(kb.ir().CreateAnd(more, fits),
-               [&] { body({whole_end, vectors, kb.mask_below(kb.sub(rest, kb.i64(below)))}); });
-  }
 }
 
 void for_each_panel(KernelBuilder& kb, const std::function<void(Value* panel)>& body) {

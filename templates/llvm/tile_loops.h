@@ -18,9 +18,11 @@ struct ColumnTile {
   [[nodiscard]] llvm::Value* mask_of(int v) const { return v == vectors - 1 ? mask : nullptr; }
 };
 
-// Calls body for each tile of [n_begin, n_end): whole tiles of nv vectors in a loop, then one narrower masked tile
-// (nv bodies, one of which runs).
-void for_each_column_tile(KernelBuilder& kb, const std::function<void(const ColumnTile&)>& body);
+// Calls body for each tile of columns [begin, end): tiles of nv vectors, then, where nv >= 4, of nv / 2, then single masked
+// vectors. Few widths keep the code small: compile time is proportional to the FMAs emitted.
+using TileBody = std::function<void(const ColumnTile&)>;
+void for_each_column_tile(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end,
+                          const TileBody& body);
 
 // Calls body(panel) for each panel of the call.
 void for_each_panel(KernelBuilder& kb, const std::function<void(llvm::Value* panel)>& body);
