@@ -75,6 +75,7 @@ class Session {
  private:
   double sample(std::size_t candidate) {
     const std::int64_t batch = batches_[candidate];
+    if (options_.untimed_call) candidates_[candidate]();
     const double begin_s = clock_.now_s();
     for (std::int64_t i = 0; i < batch; ++i)
       candidates_[candidate]();

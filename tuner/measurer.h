@@ -30,6 +30,9 @@ struct MeasureOptions {
       100e-6;  // calls are repeated until one sample lasts this long (at least one call)
   std::int32_t rounds = 9;  // samples of each candidate
   double warm_up_s = 2e-3;  // at most, for each candidate: until two samples agree within 2 %
+  // An untimed call before each sample puts the operands where repeated calls leave them: the others of the round have
+  // just pushed them out of the inner caches.
+  bool untimed_call = true;
   double budget_s =
       1e30;  // no new round begins after this long; the first round is always completed
   std::uint64_t seed = 1;  // of the order within the rounds

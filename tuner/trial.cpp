@@ -159,6 +159,16 @@ Result<> Trial::check(const ExecutablePlan& plan, std::size_t index) {
   return status;
 }
 
+Result<> Trial::check_dense(const float* dense_a) const {
+  for (const Expected& e : expected_) {
+    const float got = problem_.op == Op::kSddmm
+                          ? dense_a[e.row * problem_.k + e.col]
+                          : c_.data()[offset(problem_.layout_c, rows_c_, n_, e.row, e.col)];
+    LACUNA_TRY_VOID(compare(e, got));
+  }
+  return {};
+}
+
 Result<> Trial::compare(const Expected& expected, float got) const {
   const double error = std::abs(static_cast<double>(got) - expected.value);
   if (error <= expected.tolerance) return {};  // false for NaN

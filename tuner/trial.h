@@ -59,6 +59,10 @@ class Trial {
   // Errors: those of execute; kInternal "wrong result at row 3, column 7: got 1.5, expected 1.25".
   [[nodiscard]] Result<> check(const ExecutablePlan& plan, std::size_t index);
 
+  // Compares what a dense library computed from operands(): C in place, or for sddmm A[M,K] row-major in `dense_a`.
+  // Only for problems without accumulate and epilogue. Errors: kInternal as above.
+  [[nodiscard]] Result<> check_dense(const float* dense_a) const;
+
  private:
   // One sampled output: C(row, col), or for sddmm A(row, col).
   struct Expected {

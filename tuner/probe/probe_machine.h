@@ -25,7 +25,7 @@ struct ProbeOptions {
   double budget_s = 20;      // no new round after this; at least one round is measured
   double sample_s = 0.003;   // shortest timed sample
   // Told before each sample: the fraction done, from 0 to 1, and what comes now.
-  std::function<void(double fraction, std::string_view what)> progress;
+  std::function<void(double fraction, std::string_view what)> progress = {};
   const std::atomic<bool>* stop = nullptr;  // set it to stop within one sample
 };
 

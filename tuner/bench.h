@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bench: one problem's kernel beside dense sgemm and the FMA peak, all interleaved in one run.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/engine.h"
+#include "tuner/clock.h"
+
+namespace lacuna {
+
+struct BenchOptions {
+  std::int32_t rounds = 25;
+  double budget_s = 5;
+  bool baselines = true;
+  bool peak = true;  // run the probe's FMA loop in the same rounds
+  const std::atomic<bool>* stop = nullptr;
+};
+
+// A dense library in the same run.
+struct BaselineResult {
+  std::string name;  // "OpenBLAS 0.3.21 SkylakeX", or the library's plain name when it is missing
+  std::string missing;  // why it was not measured, with the package to install; empty if it was
+  double seconds = 0;   // interleaved minimum
+  double speedup = 0;   // median of the ratios of the same round: its time / the kernel's
+
+  template <class Self, class Visit>
+  static constexpr void for_each_field(Self& self, Visit&& visit) {
+    visit("name", self.name);
+    visit("missing", self.missing);
+    visit("seconds", self.seconds);
+    visit("speedup", self.speedup);
+  }
+};
+
+// Rates in 1e9 per second; GFLOP/s on nonzeros: 2 * nnz * N, neither padding nor zeros counted.
+struct BenchResult {
+  std::string kernel;
+  std::string format;
+  std::string provenance;
+  double seconds = 0;  // interleaved minimum of one call
+  double gflops = 0;
+  double peak_gflops = 0;      // of one core, in the same run; 0 = not measured
+  double percent_of_peak = 0;  // from paired ratios; of all the threads' peak
+  std::vector<BaselineResult> baselines;
+  std::int32_t samples = 0;
+  std::int32_t threads = 1;
+  bool interrupted = false;
+
+  template <class Self, class Visit>
+  static constexpr void for_each_field(Self& self, Visit&& visit) {
+    visit("kernel", self.kernel);
+    visit("format", self.format);
+    visit("provenance", self.provenance);
+    visit("seconds", self.seconds);
+    visit("gflops", self.gflops);
+    visit("peak_gflops", self.peak_gflops);
+    visit("percent_of_peak", self.percent_of_peak);
+    visit("baselines", self.baselines);
+    visit("samples", self.samples);
+    visit("threads", self.threads);
+    visit("interrupted", self.interrupted);
+  }
+};
+
+// Times problem 0 of the request with the given plan. First checks the kernel's and the baselines' results against the
+// reference of trial.h. Operands stay where repeated calls leave them (in the cache level that holds them).
+// Errors: those of ExecutablePlan; kInternal for a wrong result, naming who computed it; kInterrupted before a sample.
+[[nodiscard]] Result<BenchResult> bench_plan(Engine& engine, Clock& clock,
+                                             const PlanRequest& request, const Plan& plan,
+                                             const BenchOptions& options);
+
+}  // namespace lacuna
