@@ -16,18 +16,20 @@ namespace lacuna {
 
 // Entries of one direction, in the form kernels take (templates/abi.h).
 struct PanelIndex {
-  std::vector<std::int64_t> ptr;      // [panels + 1]
-  std::vector<std::int32_t> origin;   // per entry: origin of the block along the reduced dimension, in elements
-  std::vector<std::int32_t> block;    // per entry: block number; empty = identity
+  std::vector<std::int64_t> ptr;  // [panels + 1]
+  std::vector<std::int32_t>
+      origin;  // per entry: origin of the block along the reduced dimension, in elements
+  std::vector<std::int32_t> block;  // per entry: block number; empty = identity
 
   [[nodiscard]] std::int64_t panels() const { return static_cast<std::int64_t>(ptr.size()) - 1; }
 };
 
 struct BsrStructure {
   std::int64_t m = 0, k = 0;
-  Bsr format;                 // r and c clamped to m and k
-  PanelIndex by_row;          // panels are block rows, origins columns of A (shifted at the edge, see format.h)
-  PanelIndex by_column;       // panels are block columns, origins rows of A
+  Bsr format;  // r and c clamped to m and k
+  PanelIndex
+      by_row;  // panels are block rows, origins columns of A (shifted at the edge, see format.h)
+  PanelIndex by_column;  // panels are block columns, origins rows of A
 
   [[nodiscard]] std::int64_t block_rows() const { return by_row.panels(); }
   [[nodiscard]] std::int64_t block_columns() const { return by_column.panels(); }

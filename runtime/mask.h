@@ -26,15 +26,17 @@ class Mask {
  public:
   // Nonzero elements of dense row-major a[i*lda + j] are in the mask. Errors: kInvalidArgument for negative
   // sizes, lda < k, or a NaN or infinity (the message names its row and column).
-  [[nodiscard]] static Result<Mask> from_dense(std::int64_t m, std::int64_t k, std::span<const float> a,
-                                               std::int64_t lda);
+  [[nodiscard]] static Result<Mask> from_dense(std::int64_t m, std::int64_t k,
+                                               std::span<const float> a, std::int64_t lda);
   // Column indices of row i are col_idx[row_ptr[i] .. row_ptr[i+1]). Errors: kInvalidArgument for a row_ptr
   // that does not start at 0, decreases or exceeds col_idx; an index outside [0, k); unsorted or duplicate
   // indices in a row (the message names row and position).
-  [[nodiscard]] static Result<Mask> from_csr(std::int64_t m, std::int64_t k, std::span<const std::int64_t> row_ptr,
+  [[nodiscard]] static Result<Mask> from_csr(std::int64_t m, std::int64_t k,
+                                             std::span<const std::int64_t> row_ptr,
                                              std::span<const std::int64_t> col_idx);
   // Every element of the blocks whose flag is nonzero; flags row-major, ceil(m/r) x ceil(k/c). Any r, c >= 1.
-  [[nodiscard]] static Result<Mask> from_blocks(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
+  [[nodiscard]] static Result<Mask> from_blocks(std::int64_t m, std::int64_t k, std::int32_t r,
+                                                std::int32_t c,
                                                 std::span<const std::uint8_t> flags);
 
   [[nodiscard]] std::int64_t m() const { return m_; }
@@ -68,7 +70,8 @@ class MaskBuilder {
   [[nodiscard]] static Result<MaskBuilder> create(std::int64_t m, std::int64_t k);
   // 0 <= row < m and 0 <= col < k must hold. Returns false if the element was there already.
   bool insert(std::int64_t row, std::int64_t col) {
-    std::uint64_t& word = mask_.words_[static_cast<std::size_t>(row * mask_.words_per_row_ + col / 64)];
+    std::uint64_t& word =
+        mask_.words_[static_cast<std::size_t>(row * mask_.words_per_row_ + col / 64)];
     const std::uint64_t bit = std::uint64_t{1} << (col % 64);
     const bool absent = (word & bit) == 0;
     word |= bit;
@@ -88,7 +91,8 @@ class MaskBuilder {
 // A deterministic random mask whose r x c blocks are present with probability `density` (each block row gets
 // the same number, rounded, so that the density is met exactly up to rounding); for examples, tests, benchmarks.
 // The same on every machine. Errors: kInvalidArgument (sizes, r or c below 1, a density outside [0, 1]).
-[[nodiscard]] Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
-                                                  double density, std::uint64_t seed);
+[[nodiscard]] Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r,
+                                                  std::int32_t c, double density,
+                                                  std::uint64_t seed);
 
 }  // namespace lacuna

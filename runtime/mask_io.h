@@ -2,12 +2,16 @@
 //
 // Masks from files. The format is taken from the content (magic bytes), not the name, except .smtx.
 //
-//   .npy   dense 2-D array, bool / integer / float of any width, C or Fortran order; nonzero = in the mask
+//   .npy   dense 2-D array, bool / integer / float of up to 8 bytes, C or Fortran order; nonzero = in the mask
 //   .npz   of SciPy's save_npz (csr, csc, bsr, coo), or with one 2-D array (stored or deflated)
 //   .mtx   Matrix Market, coordinate or array, real / integer / pattern, general or symmetric
 //   .smtx  DLMC text: "M, K, nnz" / row offsets / column indices
-// Errors: kNotFound, kInvalidFile with file (and line or member) and what is wrong: truncated, NaN or inf,
-// unsorted or duplicate indices, index out of range, sizes that do not fit. Sparse files: stored zeros count.
+// Sparse files: stored zeros count (of bsr: every element of a stored block). csr, csc and bsr need sorted indices, coo
+// and Matrix Market any order without duplicates. A Matrix Market file must end with a newline: without one, a file cut
+// inside its last number would be another mask.
+// Errors: kNotFound, kIo; kInvalidFile with file (and line or member) and what is wrong: truncated, NaN or inf,
+// unsorted or duplicate indices, index out of range, sizes that do not fit, sizes beyond mask.h's limits; kUnsupported
+// (an element type, compression or sparse format that is not listed; an archive of more than 4 GiB unpacked).
 #pragma once
 
 #include <cstddef>

@@ -18,10 +18,10 @@ namespace lacuna {
 
 // Borrows the file's bytes.
 struct NpyArray {
-  char kind = 'f';             // 'b' bool, 'i', 'u', 'f', 'S' bytes, 'U' UCS-4
+  char kind = 'f';  // 'b' bool, 'i', 'u', 'f', 'S' bytes, 'U' UCS-4
   std::int32_t item_bytes = 4;
   bool big_endian = false;
-  bool fortran_order = false;  // first index contiguous
+  bool fortran_order = false;       // first index contiguous
   std::vector<std::int64_t> shape;  // empty: one scalar
   std::span<const std::byte> data;  // exactly count() items
 

@@ -26,7 +26,8 @@ struct CandidateRecord {
   double predicted_s = 0;
   double measured_s = 0;  // interleaved minimum; 0 = not measured
   std::int32_t samples = 0;
-  std::string verdict;    // "winner", "slower by 3.2 %", "dropped: ...", "not measured: predicted 40 % slower", ...
+  std::string
+      verdict;  // "winner", "slower by 3.2 %", "dropped: ...", "not measured: predicted 40 % slower", ...
 
   bool operator==(const CandidateRecord&) const = default;
   template <class Self, class Visit>
@@ -49,13 +50,14 @@ struct TuningRecord {
   std::string mask_digest;
   std::int64_t mask_nnz = 0;
   std::vector<Problem> problems;
-  std::string padding;      // "any" / "exact"
+  std::string padding;        // "any" / "exact"
   std::string pinned_format;  // "" = free
   std::int32_t threads = 1;
   std::uint32_t template_version = 0;
   std::string compiler;
-  std::string rigor;        // "quick", "measure"
-  std::vector<CandidateRecord> candidates;  // the first is the winner; then by time, unmeasured last
+  std::string rigor;  // "quick", "measure"
+  std::vector<CandidateRecord>
+      candidates;  // the first is the winner; then by time, unmeasured last
 
   bool operator==(const TuningRecord&) const = default;
   template <class Self, class Visit>
@@ -84,7 +86,8 @@ struct TuningRecord {
 [[nodiscard]] std::filesystem::path record_folder(const std::string& fingerprint);
 [[nodiscard]] std::filesystem::path record_path(const std::string& fingerprint, const Hash128& key);
 // Any fault is a miss.
-[[nodiscard]] std::optional<TuningRecord> find_record(const std::string& fingerprint, const Hash128& key);
+[[nodiscard]] std::optional<TuningRecord> find_record(const std::string& fingerprint,
+                                                      const Hash128& key);
 // Errors: kInvalidFile naming the field: malformed JSON, another schema, unknown or missing fields, a key that is not 32
 // hexadecimal digits, no candidates.
 [[nodiscard]] Result<TuningRecord> parse_record(std::string_view json);
