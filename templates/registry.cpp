@@ -60,9 +60,9 @@ Result<> check_scatter(const KernelSpec& spec, const Target& target) {
   if (s.mr > dims_of(spec).depth)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} rows of a block", s.mr,
                       dims_of(spec).depth);
-  if (any_col_major(spec) != s.pack)
+  if (any_col_major(spec) && !s.pack)
     return make_error(ErrorCode::kInvalidArgument,
-                      "the scatter strategy packs exactly when an operand is column-major");
+                      "the scatter strategy needs pack with a column-major operand");
   if (s.order != LoopOrder::kTileOuter || s.ku != 1)
     return make_error(ErrorCode::kInvalidArgument,
                       "the scatter strategy needs loop order to and ku 1");
@@ -209,8 +209,9 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
   const std::int64_t collected = spec.schedule.pack ? round_up(rows_out, lanes) * width : 0;
   switch (spec.schedule.strategy) {
     case Strategy::kRowTile:
-    case Strategy::kScatter:
       return width + packed + (spec.layout_c == Layout::kColMajor ? collected : 0);
+    case Strategy::kScatter:
+      return width + packed + collected;
     case Strategy::kColumnTile:
       return spec.op == Op::kSpmmTransposed ? (rows_in + bsr.r) * bsr.c : 0;
     case Strategy::kSddmmTile:

@@ -54,6 +54,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Target& t
     features += (features.empty() ? "+" : ",+") + feature;
   llvm::TargetOptions options;
   options.FloatABIType = llvm::FloatABI::Hard;
+  options.MCOptions.AsmVerbose = true;  // listing.h reads the comments
   std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
       triple_of(target.isa), target.llvm_cpu, features, options, llvm::Reloc::PIC_,
       llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));

@@ -119,6 +119,25 @@ RowsOfC rows_of_entries(KernelBuilder& kb, Value* entry, Value* last, int count)
   return rows;
 }
 
+// Fetches what the tile reads `kPrefetchColumns` columns of n later from operands that step by a leading dimension: such
+// strides are too long for the hardware prefetchers, and the many loads of a line that is still on its way are each
+// issued twice.
+constexpr int kPrefetchColumns = 8;
+
+void prefetch_columns(KernelBuilder& kb, const PanelOfB& b, int vectors, const RowsOfC& rows,
+                      const Values& pointers) {
+  const auto ahead = [&](Value* stride) { return kb.mul(stride, kb.i64(kPrefetchColumns)); };
+  if (!kb.spec().schedule.pack)
+    for (int v = 0; v < vectors; ++v)
+      kb.prefetch(kb.at(kb.at(pointers.back(), ahead(b.column_bytes)), v * kb.vector_bytes()));
+  const bool neighbours = kb.spec().layout_c == Layout::kColMajor && bsr_of(kb).c > 1;
+  if (!neighbours) return;
+  constexpr std::int64_t kLineBytes = 64;
+  const std::int64_t bytes = 4LL * static_cast<std::int64_t>(rows.offsets.size());
+  for (std::int64_t offset = 0; offset < bytes; offset += kLineBytes)
+    kb.prefetch(kb.at(kb.at(pointers[0], ahead(kb.args().ldc_bytes)), offset));
+}
+
 // One tile: nv vectors of the panel from row `sub` on, times the rows of C, summed over n.
 Values reduce_tile(KernelBuilder& kb, const PanelOfB& b, Value* sub, int vectors, Value* last_mask,
                    const RowsOfC& rows) {
@@ -130,6 +149,7 @@ Values reduce_tile(KernelBuilder& kb, const PanelOfB& b, Value* sub, int vectors
   return reduce_n(
       kb, kb.sub(kb.args().n_end, kb.args().n_begin), streams, zeros,
       [&](const Values& acc, const Values& p) {
+        prefetch_columns(kb, b, vectors, rows, p);
         return outer_product(
             kb, registers, acc,
             [&](int v) {

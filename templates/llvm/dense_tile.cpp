@@ -81,6 +81,45 @@ void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
   });
 }
 
+void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch) {
+  const auto& a = kb.args();
+  const DenseTile to{kb.at(a.c, kb.mul(stretch.n0, kb.i64(4))), a.ldc_bytes, true};
+  for_each_row(kb, to, a.rows_out, [&](Value* row, Value* address) {
+    Value* const from = kb.at(collected_c_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb))));
+    Value* const bias =
+        kb.has_bias() ? kb.broadcast(kb.at(a.bias, kb.mul(row, kb.i64(4)))) : nullptr;
+    for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
+      Value* const mask = kb.mask_below(kb.sub(stretch.end, n));
+      Value* const offset = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
+      Value* result = kb.load(kb.at(from, offset));
+      if (kb.spec().accumulate) result = kb.fadd(result, kb.load(kb.at(address, offset), mask));
+      kb.store(kb.at(address, offset), kb.apply_epilogue(result, bias), mask);
+    });
+  });
+}
+
+void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch) {
+  const auto& a = kb.args();
+  for_each_square(kb, stretch, a.rows_out, [&](Value* row, Value* mask, Value* n0, Value* offset) {
+    Value* const from = kb.at(collected_c_base(kb), offset);
+    Values rows;
+    for (int i = 0; i < kb.lanes(); ++i)
+      rows.push_back(kb.load(kb.at(from, i * tile_row_bytes(kb))));
+    const Values columns = transpose(kb, rows);
+    Value* const row_bytes = kb.mul(row, kb.i64(4));
+    Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
+    for (int t = 0; t < kb.lanes(); ++t) {
+      Value* const n = kb.add(n0, kb.i64(t));
+      kb.if_then(kb.ir().CreateICmpSLT(n, stretch.end), [&] {
+        Value* const to = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
+        Value* result = columns[static_cast<std::size_t>(t)];
+        if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
+        kb.store(to, kb.apply_epilogue(result, bias), mask);
+      });
+    }
+  });
+}
+
 }  // namespace
 
 DenseTile b_in_place(KernelBuilder& kb, const ColumnTile& tile) {
@@ -118,25 +157,10 @@ void pack_b(KernelBuilder& kb, const Stretch& stretch) {
 }
 
 void unpack_c(KernelBuilder& kb, const Stretch& stretch) {
-  const auto& a = kb.args();
-  for_each_square(kb, stretch, a.rows_out, [&](Value* row, Value* mask, Value* n0, Value* offset) {
-    Value* const from = kb.at(collected_c_base(kb), offset);
-    Values rows;
-    for (int i = 0; i < kb.lanes(); ++i)
-      rows.push_back(kb.load(kb.at(from, i * tile_row_bytes(kb))));
-    const Values columns = transpose(kb, rows);
-    Value* const row_bytes = kb.mul(row, kb.i64(4));
-    Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
-    for (int t = 0; t < kb.lanes(); ++t) {
-      Value* const n = kb.add(n0, kb.i64(t));
-      kb.if_then(kb.ir().CreateICmpSLT(n, stretch.end), [&] {
-        Value* const to = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
-        Value* result = columns[static_cast<std::size_t>(t)];
-        if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
-        kb.store(to, kb.apply_epilogue(result, bias), mask);
-      });
-    }
-  });
+  if (kb.spec().layout_c == Layout::kColMajor)
+    unpack_col_major_c(kb, stretch);
+  else
+    unpack_row_major_c(kb, stretch);
 }
 
 void for_each_row(KernelBuilder& kb, const DenseTile& tile, Value* rows,

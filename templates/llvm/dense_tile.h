@@ -5,7 +5,7 @@
 // Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
 //   [0, W)                                 a row that absorbs stores of rows that are not this panel's
 //   [W, W + up(rows_in) * W)               the packed tile of B
-//   then up(rows_out) * W                  the tile of C, when C is column-major or gathered by scatter
+//   then up(rows_out) * W                  the tile of C, when C is column-major or the strategy is scatter
 // where up() rounds up to whole vectors.
 #pragma once
 
@@ -38,7 +38,7 @@ struct Stretch {
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
 // Copies B to scratch, n contiguous, transposing a column-major B. Columns beyond the end hold copies or zeros.
 void pack_b(KernelBuilder& kb, const Stretch& stretch);
-// Writes C from scratch to the column-major operand, with accumulation and epilogue.
+// Writes C from scratch to the operand, transposing into a column-major one, with accumulation and epilogue.
 void unpack_c(KernelBuilder& kb, const Stretch& stretch);
 
 // Calls body(number, address) for each row of the tile, number from 0 to rows - 1.

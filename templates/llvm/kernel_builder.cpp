@@ -88,6 +88,11 @@ Value* KernelBuilder::broadcast(Value* pointer) {
                                ir_.CreateLoad(ir_.getFloatTy(), pointer));
 }
 
+void KernelBuilder::prefetch(Value* pointer) {
+  ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
+                      {pointer, ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
+}
+
 Value* KernelBuilder::fma(Value* a, Value* b, Value* c) {
   return ir_.CreateIntrinsic(llvm::Intrinsic::fma, {vector_type_}, {a, b, c});
 }

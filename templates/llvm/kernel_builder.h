@@ -71,6 +71,7 @@ class KernelBuilder {
   [[nodiscard]] llvm::Value* load(llvm::Value* pointer, llvm::Value* mask = nullptr);
   void store(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
   [[nodiscard]] llvm::Value* broadcast(llvm::Value* pointer);  // one float to all lanes
+  void prefetch(llvm::Value* pointer);                         // for reading, into L1
   [[nodiscard]] llvm::Value* fma(llvm::Value* a, llvm::Value* b, llvm::Value* c);
   [[nodiscard]] llvm::Value* fadd(llvm::Value* a, llvm::Value* b) { return ir_.CreateFAdd(a, b); }
   [[nodiscard]] llvm::Value* max_zero(llvm::Value* a);

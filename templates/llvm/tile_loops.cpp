@@ -5,20 +5,34 @@ namespace lacuna {
 
 using llvm::Value;
 
+namespace {
+
+// How many tiles of nv vectors to take of `vectors`: all that fit, or one less if that avoids a single vector.
+Value* whole_tiles(KernelBuilder& kb, Value* vectors, int nv) {
+  Value* const tiles = kb.ir().CreateSDiv(vectors, kb.i64(nv));
+  if (nv != 3) return tiles;
+  Value* const one_left =
+      kb.ir().CreateICmpEQ(kb.sub(vectors, kb.mul(tiles, kb.i64(nv))), kb.i64(1));
+  Value* const any = kb.ir().CreateICmpSGT(tiles, kb.i64(0));
+  return kb.sub(tiles, kb.ir().CreateZExt(kb.ir().CreateAnd(one_left, any), kb.ir().getInt64Ty()));
+}
+
+}  // namespace
+
 void for_each_column_tile(KernelBuilder& kb, Value* begin, Value* end, const TileBody& body) {
   const int nv = kb.spec().schedule.nv;
   std::vector<int> widths{nv};
-  if (nv >= 4) widths.push_back(nv / 2);
+  if (nv >= 3) widths.push_back(nv == 3 ? 2 : nv / 2);
   for (const int vectors : widths) {
     const std::int64_t width = static_cast<std::int64_t>(vectors) * kb.lanes();
-    Value* const tiles = kb.ir().CreateSDiv(kb.sub(end, begin), kb.i64(width));
-    Value* const whole_end = kb.add(begin, kb.mul(tiles, kb.i64(width)));
-    kb.loop(begin, whole_end, width, {}, KernelBuilder::Trip::kMayBeZero,
+    Value* const left = kb.ir().CreateSDiv(kb.sub(end, begin), kb.i64(kb.lanes()));
+    Value* const tile_end = kb.add(begin, kb.mul(whole_tiles(kb, left, vectors), kb.i64(width)));
+    kb.loop(begin, tile_end, width, {}, KernelBuilder::Trip::kMayBeZero,
             [&](Value* n0, const Values&) -> Values {
               body({n0, vectors, nullptr});
               return {};
             });
-    begin = whole_end;
+    begin = tile_end;
   }
   kb.loop(begin, end, kb.lanes(), {}, KernelBuilder::Trip::kMayBeZero,
           [&](Value* n0, const Values&) -> Values {

@@ -18,8 +18,10 @@ struct ColumnTile {
   [[nodiscard]] llvm::Value* mask_of(int v) const { return v == vectors - 1 ? mask : nullptr; }
 };
 
-// Calls body for each tile of columns [begin, end): tiles of nv vectors, then, where nv >= 4, of nv / 2, then single masked
-// vectors. Few widths keep the code small: compile time is proportional to the FMAs emitted.
+// Calls body for each tile of columns [begin, end): tiles of nv vectors, then of a smaller width (2 for nv = 3, nv / 2
+// from 4 on), then single masked vectors. Few widths keep the code small: compile time is proportional to the FMAs
+// emitted. A single vector is never left over where two narrower tiles can share the rest (16 vectors with nv = 3:
+// 3 3 3 3 2 2), because a tile of one vector is bound by its broadcasts.
 using TileBody = std::function<void(const ColumnTile&)>;
 void for_each_column_tile(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end,
                           const TileBody& body);
