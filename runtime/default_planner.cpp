@@ -29,27 +29,33 @@ BlockCounts counts_of(const Problem& problem, const Bsr& block, std::int64_t blo
   return counts;
 }
 
-// The cheapest schedule of one problem in one format.
-std::pair<Schedule, double> best_schedule(const Problem& problem, const Format& format,
-                                          std::int64_t blocks, const Target& target) {
+struct RankedSchedule {
+  Schedule schedule;
+  double cycles = 0;
+};
+
+std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const Format& format,
+                                               std::int64_t blocks, const Target& target) {
   KernelSpec spec = make_kernel_spec(problem, format, {});
   const BlockCounts counts = counts_of(problem, std::get<Bsr>(format), blocks);
-  const std::int64_t n = planning_n(problem);
-  std::pair<Schedule, double> best{{}, std::numeric_limits<double>::infinity()};
+  std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
     spec.schedule = schedule;
-    const double cycles = estimate_cycles(estimate_work(spec, target, counts, n), target);
-    if (cycles < best.second) best = {schedule, cycles};
+    ranked.push_back(
+        {schedule,
+         estimate_cycles(estimate_work(spec, target, counts, planning_n(problem)), target)});
   }
-  return best;
+  return ranked;
 }
 
 RankedPlan rank_format(const PlanRequest& request, const Format& format, std::int64_t blocks) {
   RankedPlan ranked{.plan = {format, {}, Provenance::kDefault}, .cycles = 0};
   for (const Problem& problem : request.problems) {
-    const auto [schedule, cycles] = best_schedule(problem, format, blocks, request.target);
-    ranked.plan.schedules.push_back(schedule);
-    ranked.cycles += cycles;
+    const auto schedules = estimate_schedules(problem, format, blocks, request.target);
+    if (schedules.empty()) return {.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
+    const auto best = std::ranges::min_element(schedules, {}, &RankedSchedule::cycles);
+    ranked.plan.schedules.push_back(best->schedule);
+    ranked.cycles += best->cycles;
   }
   return ranked;
 }
@@ -69,6 +75,16 @@ std::optional<Plan> recorded_plan(const PlanRequest& request, const std::string&
 }
 
 }  // namespace
+
+std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
+                                     std::int64_t blocks, const Target& target) {
+  std::vector<RankedSchedule> ranked = estimate_schedules(problem, format, blocks, target);
+  std::ranges::stable_sort(ranked, {}, &RankedSchedule::cycles);
+  std::vector<Schedule> schedules;
+  for (const RankedSchedule& item : ranked)
+    schedules.push_back(item.schedule);
+  return schedules;
+}
 
 Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
   LACUNA_TRY_VOID(check_plan_request(request));

@@ -214,13 +214,29 @@ Result<> check_plan(const Plan& plan, const PlanRequest& request) {
   return {};
 }
 
+// A planner picks by estimate; the code generator may still reject a schedule (a spill in a loop). Then the next best
+// one takes its place. Where the caller gave the plan, the rejection is his to know.
+Result<const LoadedKernel*> load_first_that_compiles(Engine& engine, const Problem& problem,
+                                                     const BsrStructure& s, KernelSpec& spec) {
+  auto loaded = engine.kernel(spec);
+  if (loaded || loaded.error().code != ErrorCode::kCompile) return loaded;
+  for (const Schedule& schedule :
+       rank_schedules(problem, s.format, s.nnz_blocks(), engine.target())) {
+    spec.schedule = schedule;
+    auto other = engine.kernel(spec);
+    if (other || other.error().code != ErrorCode::kCompile) return other;
+  }
+  return loaded;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
                                                                const PlanRequest& request,
                                                                std::optional<Plan> plan) {
   LACUNA_TRY(const PlanRequest bound, bind_to_engine(request, engine));
-  if (!plan) {
+  const bool chosen_here = !plan;
+  if (chosen_here) {
     LACUNA_TRY(plan, engine.planner().plan(bound));
   }
   LACUNA_TRY_VOID(check_plan(*plan, bound));
@@ -240,7 +256,11 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
   for (std::size_t i = 0; i < bound.problems.size(); ++i) {
     BoundKernel kernel;
     kernel.spec = make_kernel_spec(bound.problems[i], made->plan_.format, made->plan_.schedules[i]);
-    LACUNA_TRY(const LoadedKernel* const loaded, engine.kernel(kernel.spec));
+    LACUNA_TRY(const LoadedKernel* const loaded,
+               chosen_here ? load_first_that_compiles(engine, bound.problems[i], made->structure_,
+                                                      kernel.spec)
+                           : engine.kernel(kernel.spec));
+    made->plan_.schedules[i] = kernel.spec.schedule;
     kernel.function = reinterpret_cast<BsrKernel>(loaded->address());
     kernel.splits = allowed_splits(kernel.spec, made->target_);
     kernel.panel_cuts = cut_panels(*roles_of(kernel.spec, made->structure_).index, parts);

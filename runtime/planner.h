@@ -73,6 +73,10 @@ class Planner {
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
+// Every legal schedule of one problem, the cheapest first by estimate_cycles; `blocks` is the number of stored blocks.
+[[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format, std::int64_t blocks,
+                                                   const Target& target);
+
 // Answers from the record store if it holds a record for this request, else ranks every candidate by the estimate of
 // templates/registry.h with the target's rates (no clock). Thread-safe.
 class DefaultPlanner : public Planner {

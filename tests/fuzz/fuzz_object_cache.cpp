@@ -13,12 +13,14 @@ namespace {
 const lacuna::Hash128 kKey{.high = 1, .low = 2};
 const lacuna::CompiledKernel kKernel{"kernel", std::vector<std::byte>(64, std::byte{3})};
 
-// A folder of this process, removed at its end.
+// A folder of this process, in memory where there is such a place, removed at the end.
 class Folder {
  public:
-  Folder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("lacuna-fuzz-" + std::to_string(getpid()))) {
+  Folder() {
+    const std::filesystem::path memory = "/dev/shm";
+    const bool in_memory = access(memory.c_str(), W_OK) == 0;
+    path_ = (in_memory ? memory : std::filesystem::temp_directory_path()) /
+            ("lacuna-fuzz-" + std::to_string(getpid()));
     std::filesystem::create_directories(path_);
   }
   ~Folder() { std::filesystem::remove_all(path_); }

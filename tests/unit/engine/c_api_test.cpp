@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "lacuna/lacuna.h"
+#include "tests/unit/codegen/temp_cache.h"
+
+namespace lacuna {
+namespace {
+
+constexpr std::int64_t kM = 24, kK = 16, kN = 10;
+
+// A context and a mask of 8 x 8 blocks: the diagonal ones and one more.
+class CApi : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string folder = cache_.path().string();
+    lacuna_context_options options{};
+    options.struct_size = sizeof options;
+    options.cache_folder = folder.c_str();
+    ASSERT_EQ(lacuna_context_create(&options, &context_), LACUNA_OK) << lacuna_last_error();
+    const std::vector<std::uint8_t> flags = {1, 0, 0, 1, 1, 0};
+    ASSERT_EQ(lacuna_mask_from_blocks(kM, kK, 8, 8, flags.data(), &mask_), LACUNA_OK)
+        << lacuna_last_error();
+  }
+  void TearDown() override {
+    lacuna_mask_destroy(mask_);
+    lacuna_context_destroy(context_);
+  }
+
+  test::TempCache cache_;
+  lacuna_context* context_ = nullptr;
+  lacuna_mask* mask_ = nullptr;
+};
+
+TEST_F(CApi, PacksMultipliesAndUnpacks) {
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.n = kN;
+  lacuna_plan_options options{};
+  options.struct_size = sizeof options;
+  options.block_r = options.block_c = 8;
+  options.exact = 1;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &options, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_STREQ(lacuna_plan_format(plan), "bsr8x8");
+  EXPECT_STREQ(lacuna_plan_provenance(plan), "default");
+  EXPECT_EQ(std::string(lacuna_plan_kernel(plan, 0)).rfind("spmm_bsr8x8_f32_brow_crow_host_", 0),
+            0U);
+  EXPECT_STREQ(lacuna_plan_kernel(plan, 1), "");
+  ASSERT_EQ(lacuna_plan_values_count(plan), 3 * 64);
+  EXPECT_EQ(lacuna_mask_nnz(mask_), 3 * 64);
+
+  std::vector<float> a(kM * kK), values(3 * 64), b(kK * kN), c(kM * kN, std::nanf("")),
+      back(kM * kK, -1.0F);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    a[i] = static_cast<float>(i % 11) - 5.0F;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    b[i] = static_cast<float>(i % 7) - 3.0F;
+  ASSERT_EQ(lacuna_plan_pack(plan, a.data(), kK, values.data()), LACUNA_OK) << lacuna_last_error();
+  ASSERT_EQ(lacuna_plan_unpack(plan, values.data(), back.data(), kK), LACUNA_OK)
+      << lacuna_last_error();
+  const lacuna_operands operands = {
+      sizeof operands, values.data(), b.data(), kN, c.data(), kN, nullptr, kN};
+  ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  for (std::int64_t i = 0; i < kM; ++i)
+    for (std::int64_t n = 0; n < kN; ++n) {
+      float sum = 0;  // small integers: exact
+      for (std::int64_t j = 0; j < kK; ++j)
+        sum += back[static_cast<std::size_t>(i * kK + j)] * b[static_cast<std::size_t>(j * kN + n)];
+      EXPECT_EQ(c[static_cast<std::size_t>(i * kN + n)], sum);
+    }
+  EXPECT_EQ(back[0], a[0]);
+  EXPECT_EQ(back[8], 0.0F);  // block (0, 1) is not in the mask
+  lacuna_plan_destroy(plan);
+}
+
+TEST_F(CApi, UsesTheCallersPool) {
+  static int calls;
+  calls = 0;
+  lacuna_context_options options{};
+  options.struct_size = sizeof options;
+  options.cache_folder = "";
+  options.threads = 2;
+  options.parallel_for = [](void*, std::int64_t tasks, void (*body)(void*, std::int64_t),
+                            void* body_context) {
+    ++calls;
+    for (std::int64_t task = 0; task < tasks; ++task)
+      body(body_context, task);
+  };
+  lacuna_context* context = nullptr;
+  ASSERT_EQ(lacuna_context_create(&options, &context), LACUNA_OK) << lacuna_last_error();
+  const std::vector<float> dense(256 * 256, 1.0F);
+  lacuna_mask* mask = nullptr;
+  ASSERT_EQ(lacuna_mask_from_dense(256, 256, dense.data(), 256, &mask), LACUNA_OK);
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context, mask, &problem, 1, nullptr, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)), 1.0F);
+  std::vector<float> b(256 * 64, 1.0F), c(256 * 64);
+  const lacuna_operands operands = {
+      sizeof operands, values.data(), b.data(), 64, c.data(), 64, nullptr, 64};
+  ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(c, std::vector<float>(c.size(), 256.0F));
+  lacuna_plan_destroy(plan);
+  lacuna_mask_destroy(mask);
+  lacuna_context_destroy(context);
+}
+
+TEST_F(CApi, MakesMasksFromCsr) {
+  const std::vector<std::int64_t> row_ptr = {0, 2, 2, 3}, col_idx = {0, 4, 1};
+  lacuna_mask* mask = nullptr;
+  ASSERT_EQ(lacuna_mask_from_csr(3, 5, row_ptr.data(), col_idx.data(), &mask), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_EQ(lacuna_mask_rows(mask), 3);
+  EXPECT_EQ(lacuna_mask_columns(mask), 5);
+  EXPECT_EQ(lacuna_mask_nnz(mask), 3);
+  lacuna_mask_destroy(mask);
+}
+
+// ---- faults ----
+
+#define EXPECT_FAULT(call, status, message)     \
+  do {                                          \
+    EXPECT_EQ(call, status);                    \
+    EXPECT_STREQ(lacuna_last_error(), message); \
+  } while (false)
+
+TEST_F(CApi, ReportsNullPointers) {
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  lacuna_mask* mask = nullptr;
+  const float x = 1;
+  EXPECT_FAULT(lacuna_context_create(nullptr, nullptr), LACUNA_ERROR_INVALID_ARGUMENT,
+               "out is null");
+  EXPECT_FAULT(lacuna_mask_from_dense(1, 1, nullptr, 1, &mask), LACUNA_ERROR_INVALID_ARGUMENT,
+               "a is null");
+  EXPECT_FAULT(lacuna_mask_from_dense(1, 1, &x, 1, nullptr), LACUNA_ERROR_INVALID_ARGUMENT,
+               "out is null");
+  EXPECT_FAULT(lacuna_mask_from_csr(1, 1, nullptr, nullptr, &mask), LACUNA_ERROR_INVALID_ARGUMENT,
+               "row_ptr is null");
+  EXPECT_FAULT(lacuna_mask_from_blocks(1, 1, 1, 1, nullptr, &mask), LACUNA_ERROR_INVALID_ARGUMENT,
+               "flags is null");
+  EXPECT_FAULT(lacuna_mask_load(nullptr, &mask), LACUNA_ERROR_INVALID_ARGUMENT, "path is null");
+  EXPECT_FAULT(lacuna_plan_create(nullptr, mask_, &problem, 1, nullptr, &plan),
+               LACUNA_ERROR_INVALID_ARGUMENT, "context is null");
+  EXPECT_FAULT(lacuna_plan_create(context_, nullptr, &problem, 1, nullptr, &plan),
+               LACUNA_ERROR_INVALID_ARGUMENT, "mask is null");
+  EXPECT_FAULT(lacuna_plan_create(context_, mask_, nullptr, 1, nullptr, &plan),
+               LACUNA_ERROR_INVALID_ARGUMENT, "problems is null");
+  EXPECT_FAULT(lacuna_plan_create(context_, mask_, &problem, 1, nullptr, nullptr),
+               LACUNA_ERROR_INVALID_ARGUMENT, "out is null");
+  EXPECT_FAULT(lacuna_plan_execute(nullptr, 0, nullptr), LACUNA_ERROR_INVALID_ARGUMENT,
+               "plan is null");
+  EXPECT_FAULT(lacuna_plan_pack(nullptr, &x, 1, nullptr), LACUNA_ERROR_INVALID_ARGUMENT,
+               "plan is null");
+  EXPECT_EQ(plan, nullptr);
+  EXPECT_EQ(mask, nullptr);
+}
+
+TEST_F(CApi, AnswersQuestionsAboutNothing) {
+  EXPECT_STREQ(lacuna_context_note(nullptr), "");
+  EXPECT_EQ(lacuna_mask_rows(nullptr), 0);
+  EXPECT_EQ(lacuna_mask_columns(nullptr), 0);
+  EXPECT_EQ(lacuna_mask_nnz(nullptr), 0);
+  EXPECT_EQ(lacuna_plan_values_count(nullptr), 0);
+  EXPECT_STREQ(lacuna_plan_format(nullptr), "");
+  EXPECT_STREQ(lacuna_plan_kernel(nullptr, 0), "");
+  EXPECT_STREQ(lacuna_plan_provenance(nullptr), "");
+  lacuna_plan_destroy(nullptr);
+  lacuna_mask_destroy(nullptr);
+  lacuna_context_destroy(nullptr);
+}
+
+TEST_F(CApi, ReportsBadProblems) {
+  lacuna_plan* plan = nullptr;
+  const auto create = [&](auto spoil) {
+    lacuna_problem problem = LACUNA_PROBLEM_INIT;
+    spoil(problem);
+    return lacuna_plan_create(context_, mask_, &problem, 1, nullptr, &plan);
+  };
+  EXPECT_FAULT(create([](auto& p) { p.op = 3; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "op 3 is not in [0, 2]");
+  EXPECT_FAULT(create([](auto& p) { p.layout_b = -1; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "layout_b -1 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.layout_c = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "layout_c 2 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.epilogue = 3; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "epilogue 3 is not in [0, 2]");
+  EXPECT_FAULT(create([](auto& p) { p.accumulate = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "accumulate 2 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.struct_size = 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "problem.struct_size 4 is not in [8, 4096]");
+  EXPECT_FAULT(lacuna_plan_create(context_, mask_, nullptr, 0, nullptr, &plan),
+               LACUNA_ERROR_INVALID_ARGUMENT, "the plan has no problem");
+  std::vector<lacuna_problem> two(2, LACUNA_PROBLEM_INIT);
+  two[1].struct_size = 32;
+  EXPECT_FAULT(lacuna_plan_create(context_, mask_, two.data(), 2, nullptr, &plan),
+               LACUNA_ERROR_INVALID_ARGUMENT, "problem 1: struct_size 32 differs from 40");
+  EXPECT_EQ(plan, nullptr);
+}
+
+TEST_F(CApi, ReportsBadOptions) {
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  const auto create = [&](auto spoil) {
+    lacuna_plan_options options{};
+    options.struct_size = sizeof options;
+    spoil(options);
+    return lacuna_plan_create(context_, mask_, &problem, 1, &options, &plan);
+  };
+  EXPECT_FAULT(create([](auto& o) { o.block_r = 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "block_c 0 is not in [1, 64]");
+  EXPECT_FAULT(create([](auto& o) { o.block_r = o.block_c = 65; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "block_r 65 is not in [1, 64]");
+  EXPECT_FAULT(create([](auto& o) { o.exact = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "exact 2 is not in [0, 1]");
+  EXPECT_EQ(create([](auto& o) { o.format = "csr"; }), LACUNA_ERROR_INVALID_ARGUMENT);
+  lacuna_context* context = nullptr;
+  lacuna_context_options options{};
+  EXPECT_FAULT(lacuna_context_create(&options, &context), LACUNA_ERROR_INVALID_ARGUMENT,
+               "options.struct_size 0 is not in [8, 4096]");
+  options.struct_size = sizeof options;
+  options.threads = -2;
+  EXPECT_FAULT(lacuna_context_create(&options, &context), LACUNA_ERROR_INVALID_ARGUMENT,
+               "threads -2 is not in [0, 4096]");
+}
+
+// What a program built against another version passes.
+struct NewerOptions {
+  lacuna_plan_options known;
+  std::int64_t unknown;
+};
+
+TEST_F(CApi, AcceptsOlderAndNewerCallers) {
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  lacuna_plan_options older{};
+  older.struct_size = offsetof(lacuna_plan_options, exact);
+  older.block_r = older.block_c = 8;
+  older.exact = 77;  // beyond struct_size: not read
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &older, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  lacuna_plan_destroy(plan);
+  NewerOptions newer{};
+  newer.known.struct_size = sizeof newer;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &newer.known, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  lacuna_plan_destroy(plan);
+  newer.unknown = 1;
+  EXPECT_FAULT(lacuna_plan_create(context_, mask_, &problem, 1, &newer.known, &plan),
+               LACUNA_ERROR_UNSUPPORTED, "options sets a field this version does not know");
+}
+
+TEST_F(CApi, ReportsBadOperandsAndStrides) {
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, nullptr, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  std::vector<float> a(kM * kK), values(static_cast<std::size_t>(lacuna_plan_values_count(plan)));
+  EXPECT_FAULT(lacuna_plan_pack(plan, a.data(), kK - 1, values.data()),
+               LACUNA_ERROR_INVALID_ARGUMENT, "lda 15 is less than k 16");
+  EXPECT_FAULT(lacuna_plan_unpack(plan, nullptr, a.data(), kK), LACUNA_ERROR_INVALID_ARGUMENT,
+               "values is null");
+  EXPECT_FAULT(lacuna_plan_execute(plan, 0, nullptr), LACUNA_ERROR_INVALID_ARGUMENT,
+               "operands is null");
+  lacuna_operands operands{};
+  EXPECT_FAULT(lacuna_plan_execute(plan, 0, &operands), LACUNA_ERROR_INVALID_ARGUMENT,
+               "operands.struct_size 0 is less than 64");
+  operands.struct_size = sizeof operands;
+  operands.n = 1;
+  EXPECT_FAULT(lacuna_plan_execute(plan, 0, &operands), LACUNA_ERROR_INVALID_ARGUMENT,
+               "values is null");
+  lacuna_plan_destroy(plan);
+}
+
+TEST_F(CApi, KeepsOneMessagePerThread) {
+  EXPECT_EQ(lacuna_mask_load(nullptr, nullptr), LACUNA_ERROR_INVALID_ARGUMENT);
+  std::string other;
+  std::thread([&] { other = lacuna_last_error(); }).join();
+  EXPECT_EQ(other, "");
+  EXPECT_STREQ(lacuna_last_error(), "out is null");
+}
+
+TEST(CApiVersion, IsTheProjects) {
+  EXPECT_STREQ(lacuna_version(), LACUNA_VERSION);
+}
+
+}  // namespace
+}  // namespace lacuna

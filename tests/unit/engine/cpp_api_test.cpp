@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// lacuna.hpp on the shared library alone: only what an installed program has.
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "lacuna/lacuna.hpp"
+
+namespace {
+
+static_assert(!std::is_copy_constructible_v<lacuna::Plan> &&
+              std::is_nothrow_move_constructible_v<lacuna::Plan>);
+
+lacuna::Context make_context() {
+  lacuna::ContextOptions options;
+  options.cache_folder = "";
+  options.threads = 1;
+  return lacuna::Context(options);
+}
+
+// Small integers: every sum is exact.
+std::vector<float> integers(std::size_t count) {
+  std::vector<float> v(count);
+  for (std::size_t i = 0; i < count; ++i)
+    v[i] = static_cast<float>(i * 5 % 9) - 4.0F;
+  return v;
+}
+
+TEST(CppApi, RunsForwardBackwardAndWeightGradient) {
+  constexpr std::int64_t kM = 20, kK = 12, kN = 9;
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask =
+      lacuna::Mask::from_blocks(kM, kK, 4, 4, {1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 1});
+  EXPECT_EQ(mask.rows(), kM);
+  EXPECT_EQ(mask.columns(), kK);
+  EXPECT_EQ(mask.nnz(), 7 * 16);
+  lacuna::Problem forward, input_gradient, weight_gradient;
+  forward.layout_c = lacuna::Layout::kColMajor;
+  input_gradient.op = lacuna::Op::kSpmmTransposed;
+  weight_gradient.op = lacuna::Op::kSddmm;
+  lacuna::PlanOptions options;
+  options.format = "bsr4x4";
+  options.exact = true;
+  const lacuna::Plan plan(context, mask, {forward, input_gradient, weight_gradient}, options);
+  EXPECT_EQ(plan.format(), "bsr4x4");
+  EXPECT_EQ(plan.provenance(), "default");
+  EXPECT_EQ(plan.kernel(1).rfind("spmm_transposed_bsr4x4_", 0), 0U);
+  EXPECT_EQ(plan.values_count(), mask.nnz());
+
+  const std::vector<float> dense = integers(kM * kK), x = integers(kK * kN), dy = integers(kM * kN);
+  const std::vector<float> values = plan.pack(dense.data(), kK);
+  const std::vector<float> a = plan.unpack(values.data());
+  std::vector<float> y(kM * kN, std::nanf("")), dx(kK * kN, std::nanf("")),
+      dw(values.size(), std::nanf(""));
+  plan.spmm(0, values.data(), {x.data(), kN}, {y.data(), kM}, kN);
+  plan.spmm(1, values.data(), {dy.data(), kN}, {dx.data(), kN}, kN);
+  plan.sddmm(2, dw.data(), {dy.data(), kN}, {x.data(), kN}, kN);
+
+  const auto at = [](const std::vector<float>& v, std::int64_t i, std::int64_t j, std::int64_t ld) {
+    return v[static_cast<std::size_t>(i * ld + j)];
+  };
+  for (std::int64_t n = 0; n < kN; ++n) {
+    for (std::int64_t i = 0; i < kM; ++i) {
+      float sum = 0;
+      for (std::int64_t j = 0; j < kK; ++j)
+        sum += at(a, i, j, kK) * at(x, j, n, kN);
+      EXPECT_EQ(at(y, n, i, kM), sum);
+    }
+    for (std::int64_t j = 0; j < kK; ++j) {
+      float sum = 0;
+      for (std::int64_t i = 0; i < kM; ++i)
+        sum += at(a, i, j, kK) * at(dy, i, n, kN);
+      EXPECT_EQ(at(dx, j, n, kN), sum);
+    }
+  }
+  const std::vector<float> gradient = plan.unpack(dw.data());
+  for (std::int64_t i = 0; i < kM; ++i)
+    for (std::int64_t j = 0; j < kK; ++j) {
+      float sum = 0;
+      for (std::int64_t n = 0; n < kN; ++n)
+        sum += at(dy, i, n, kN) * at(x, j, n, kN);
+      EXPECT_TRUE(at(gradient, i, j, kK) == sum || at(gradient, i, j, kK) == 0);
+    }
+}
+
+TEST(CppApi, PlansMoveAndOutliveTheirMask) {
+  const lacuna::Context context = make_context();
+  std::vector<lacuna::Plan> plans;
+  {
+    const std::vector<float> ones(16, 1.0F);
+    const lacuna::Mask mask = lacuna::Mask::from_dense(4, 4, ones.data(), 4);
+    plans.emplace_back(context, mask, std::vector<lacuna::Problem>{{}});
+  }
+  const lacuna::Plan plan = std::move(plans.front());
+  const std::vector<float> a(16, 2.0F), b(4, 1.0F);
+  std::vector<float> c(4);
+  plan.spmm(0, plan.pack(a.data(), 4).data(), {b.data(), 1}, {c.data(), 1}, 1);
+  EXPECT_EQ(c, std::vector<float>(4, 8.0F));
+}
+
+template <class F>
+void expect_exception(F&& function, lacuna_status status, const std::string& message) {
+  try {
+    function();
+    FAIL() << "no exception";
+  } catch (const lacuna::Exception& e) {
+    EXPECT_EQ(e.status(), status);
+    EXPECT_EQ(e.what(), message);
+  }
+}
+
+TEST(CppApi, ThrowsStatusAndMessage) {
+  expect_exception([] { (void)lacuna::Mask::from_csr(2, 2, {0, 1}, {0}); },
+                   LACUNA_ERROR_INVALID_ARGUMENT, "row_ptr does not fit m and col_idx");
+  expect_exception([] { (void)lacuna::Mask::from_blocks(8, 8, 4, 4, {1}); },
+                   LACUNA_ERROR_INVALID_ARGUMENT, "flags does not have one element for each block");
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask = lacuna::Mask::from_blocks(8, 8, 4, 4, {1, 1, 1, 1});
+  expect_exception([&] { const lacuna::Plan plan(context, mask, {}); },
+                   LACUNA_ERROR_INVALID_ARGUMENT, "the plan has no problem");
+  const lacuna::Plan plan(context, mask, {lacuna::Problem{}});
+  expect_exception([&] { plan.spmm(0, nullptr, {}, {}, 1); }, LACUNA_ERROR_INVALID_ARGUMENT,
+                   "values is null");
+}
+
+}  // namespace

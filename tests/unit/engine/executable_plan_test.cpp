@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstring>
+#include <string>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/engine/engine_fixture.h"
+
+namespace lacuna {
+namespace {
+
+using test::EngineFixture;
+using test::make_mask;
+using test::make_problem;
+using test::make_request;
+using test::Product;
+
+bool same_bytes(const std::vector<float>& x, const std::vector<float>& y) {
+  return x.size() == y.size() &&
+         (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(float)) == 0);
+}
+
+std::unique_ptr<ExecutablePlan> make_plan(Engine& engine, const PlanRequest& request) {
+  auto plan = ExecutablePlan::create(engine, request);
+  EXPECT_TRUE(plan) << plan.error().message;
+  return plan ? std::move(*plan) : nullptr;
+}
+
+// ---- every op and layout, as the default planner sets them up ----
+
+using OpAndLayouts = std::tuple<Op, Layout, Layout>;
+
+class PlannedProduct : public EngineFixture, public testing::WithParamInterface<OpAndLayouts> {
+ protected:
+  [[nodiscard]] static Problem problem_for(const Mask& mask) {
+    Problem problem = make_problem(mask, std::get<0>(GetParam()));
+    problem.layout_b = std::get<1>(GetParam());
+    problem.layout_c = std::get<2>(GetParam());
+    if (problem.op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
+    return problem;
+  }
+};
+
+TEST_P(PlannedProduct, MatchesTheReference) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(101, 67, 0.3);
+  const auto plan = make_plan(*engine, make_request(mask, {problem_for(mask)}));
+  ASSERT_NE(plan, nullptr);
+  Product product(*plan, 0, mask, 35);
+  const auto done = plan->execute(0, product.operands());
+  ASSERT_TRUE(done) << done.error().message;
+  product.verify(*plan);
+}
+
+// Runs the tasks last to first, in this thread: an order that no pool would choose.
+void run_backwards(void* /*pool*/, std::int64_t tasks, ParallelFor::Body body, void* context) {
+  for (std::int64_t task = tasks; task-- > 0;)
+    body(context, task);
+}
+
+TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreads) {
+  const auto engine = make_engine();
+  const Mask mask =
+      make_mask(519, 323, 0.4);  // enough work for several tasks, edge blocks in both directions
+  const auto plan = make_plan(*engine, make_request(mask, {problem_for(mask)}));
+  ASSERT_NE(plan, nullptr);
+  Product one(*plan, 0, mask, 211);
+  ASSERT_TRUE(plan->execute(0, one.operands(), openmp_parallel_for(1)));
+  one.verify(*plan);
+  for (const ParallelFor& parallel :
+       {openmp_parallel_for(2), openmp_parallel_for(5), ParallelFor{run_backwards, nullptr, 2},
+        ParallelFor{run_backwards, nullptr, 5}, ParallelFor{run_backwards, nullptr, 64}}) {
+    Product other(*plan, 0, mask, 211);
+    ASSERT_TRUE(plan->execute(0, other.operands(), parallel));
+    EXPECT_TRUE(same_bytes(one.c, other.c) && same_bytes(one.values, other.values))
+        << parallel.threads;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(ExecutablePlan, PlannedProduct,
+                         testing::Combine(testing::Values(Op::kSpmm, Op::kSpmmTransposed,
+                                                          Op::kSddmm),
+                                          testing::Values(Layout::kRowMajor, Layout::kColMajor),
+                                          testing::Values(Layout::kRowMajor, Layout::kColMajor)),
+                         [](const auto& test) {
+                           return std::string(to_text(std::get<0>(test.param))) + "_b_" +
+                                  std::string(to_text(std::get<1>(test.param))) + "_c_" +
+                                  std::string(to_text(std::get<2>(test.param)));
+                         });
+
+// ---- splitting ----
+
+struct CountingPool {
+  std::vector<int> runs;
+};
+
+TEST_F(EngineFixture, RunsEachTaskOnceThroughTheCallersPool) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(512, 512, 0.5);
+  const auto plan = make_plan(*engine, make_request(mask, {make_problem(mask)}));
+  ASSERT_NE(plan, nullptr);
+  Product product(*plan, 0, mask, 256);
+  CountingPool pool;
+  const ParallelFor parallel{
+      [](void* context, std::int64_t tasks, ParallelFor::Body body, void* body_context) {
+        static_cast<CountingPool*>(context)->runs.assign(static_cast<std::size_t>(tasks), 1);
+        for (std::int64_t task = 0; task < tasks; ++task)
+          body(body_context, task);
+      },
+      &pool, 3};
+  ASSERT_TRUE(plan->execute(0, product.operands(), parallel));
+  EXPECT_GE(pool.runs.size(), 6U);   // several tasks a thread
+  EXPECT_LE(pool.runs.size(), 24U);  // but not many more than needed
+  product.verify(*plan);
+}
+
+TEST_F(EngineFixture, RunsSmallProductsInPlace) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(32, 32, 0.5);
+  const auto plan = make_plan(*engine, make_request(mask, {make_problem(mask)}));
+  ASSERT_NE(plan, nullptr);
+  Product product(*plan, 0, mask, 16);
+  const ParallelFor parallel{
+      [](void*, std::int64_t, ParallelFor::Body, void*) { FAIL() << "the pool was used"; }, nullptr,
+      4};
+  ASSERT_TRUE(plan->execute(0, product.operands(), parallel));
+  product.verify(*plan);
+}
+
+// ---- one plan, several problems ----
+
+TEST_F(EngineFixture, ProblemsOfAPlanShareValues) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(96, 80, 0.4);
+  PlanRequest request =
+      make_request(mask, {make_problem(mask), make_problem(mask, Op::kSpmmTransposed),
+                          make_problem(mask, Op::kSddmm)});
+  request.padding = Padding::kExact;
+  const auto plan = make_plan(*engine, request);
+  ASSERT_NE(plan, nullptr);
+  EXPECT_EQ(plan->values_count(), mask.nnz());
+  for (std::size_t i = 0; i < request.problems.size(); ++i) {
+    Product product(*plan, i, mask, 48);
+    ASSERT_TRUE(plan->execute(i, product.operands()));
+    product.verify(*plan);
+    EXPECT_EQ(plan->kernel_name_of(i).rfind(to_text(request.problems[i].op), 0), 0U);
+  }
+  EXPECT_EQ(plan->kernel_name_of(3), "");
+}
+
+TEST_F(EngineFixture, AccumulateAddsToWhatIsThere) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(64, 64, 0.4);
+  Problem problem = make_problem(mask);
+  problem.accumulate = true;
+  const auto plan = make_plan(*engine, make_request(mask, {problem}));
+  ASSERT_NE(plan, nullptr);
+  Product product(*plan, 0, mask, 20);
+  ASSERT_TRUE(plan->execute(0, product.operands()));
+  product.verify(*plan);
+}
+
+TEST_F(EngineFixture, PinnedBlockLargerThanTheMatrixIsClamped) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(5, 3, 1.0);
+  PlanRequest request = make_request(mask, {make_problem(mask)});
+  request.pinned_format = Bsr{64, 64};
+  const auto plan = make_plan(*engine, request);
+  ASSERT_NE(plan, nullptr);
+  EXPECT_EQ(to_text(plan->plan().format), "bsr5x3");
+  Product product(*plan, 0, mask, 7);
+  ASSERT_TRUE(plan->execute(0, product.operands()));
+  product.verify(*plan);
+}
+
+// ---- sizes of zero ----
+
+struct EmptyCase {
+  const char* name;
+  std::int64_t m, k, n;
+};
+
+class EmptyProduct : public EngineFixture,
+                     public testing::WithParamInterface<std::tuple<Op, Layout, EmptyCase>> {};
+
+TEST_P(EmptyProduct, DoesWhatTheAlgebraSays) {
+  const auto& [op, layout, sizes] = GetParam();
+  const auto engine = make_engine();
+  const auto mask = Mask::from_dense(
+      sizes.m, sizes.k, std::vector<float>(static_cast<std::size_t>(sizes.m * sizes.k)),
+      std::max<std::int64_t>(sizes.k, 1));
+  ASSERT_TRUE(mask) << mask.error().message;
+  Problem problem = make_problem(*mask, op);
+  problem.layout_b = problem.layout_c = layout;
+  if (op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
+  const auto plan = make_plan(*engine, make_request(*mask, {problem}));
+  ASSERT_NE(plan, nullptr);
+  Product product(*plan, 0, *mask, sizes.n);
+  const auto done = plan->execute(0, product.operands());
+  ASSERT_TRUE(done) << done.error().message;
+  product.verify(*plan);  // epilogue(0) everywhere
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ExecutablePlan, EmptyProduct,
+    testing::Combine(testing::Values(Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm),
+                     testing::Values(Layout::kRowMajor, Layout::kColMajor),
+                     testing::Values(EmptyCase{"m0", 0, 40, 9}, EmptyCase{"k0", 40, 0, 9},
+                                     EmptyCase{"n0", 40, 24, 0}, EmptyCase{"empty_mask", 40, 24, 9},
+                                     EmptyCase{"all0", 0, 0, 0})),
+    [](const auto& test) {
+      return std::string(to_text(std::get<0>(test.param))) + "_" +
+             std::string(to_text(std::get<1>(test.param))) + "_" + std::get<2>(test.param).name;
+    });
+
+TEST_F(EngineFixture, SddmmOverNoColumnsWritesZerosUnlessItAccumulates) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(16, 16, 1.0);
+  Problem problem = make_problem(mask, Op::kSddmm);
+  Problem accumulating = problem;
+  accumulating.accumulate = true;
+  const auto plan = make_plan(*engine, make_request(mask, {problem, accumulating}));
+  ASSERT_NE(plan, nullptr);
+  std::vector<float> values(static_cast<std::size_t>(plan->values_count()), 3.0F);
+  Operands operands;
+  operands.values = values.data();
+  ASSERT_TRUE(plan->execute(1, operands));
+  EXPECT_EQ(values, std::vector<float>(values.size(), 3.0F));
+  ASSERT_TRUE(plan->execute(0, operands));
+  EXPECT_EQ(values, std::vector<float>(values.size(), 0.0F));
+}
+
+}  // namespace
+}  // namespace lacuna

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <functional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/engine/engine_fixture.h"
+
+namespace lacuna {
+namespace {
+
+using test::EngineFixture;
+using test::make_mask;
+using test::make_problem;
+using test::make_request;
+using test::Product;
+
+struct BadOperand {
+  const char* name;
+  std::size_t problem;  // 0: spmm, row-major, bias; 1: spmm, column-major; 2: sddmm
+  std::function<void(Operands&)> spoil;
+  const char* message;
+};
+
+class ExecuteError : public EngineFixture, public testing::WithParamInterface<BadOperand> {};
+
+// A is 40 x 24, n is 10.
+TEST_P(ExecuteError, NamesOperandValueAndLimit) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(40, 24, 0.5);
+  Problem with_bias = make_problem(mask);
+  with_bias.epilogue = Epilogue::kBias;
+  Problem col_major = make_problem(mask);
+  col_major.layout_b = col_major.layout_c = Layout::kColMajor;
+  const auto plan = ExecutablePlan::create(
+      *engine, make_request(mask, {with_bias, col_major, make_problem(mask, Op::kSddmm)}));
+  ASSERT_TRUE(plan) << plan.error().message;
+  const std::size_t index = std::min<std::size_t>(GetParam().problem, 2);
+  Product product(**plan, index, mask, 10);
+  Operands operands = product.operands();
+  GetParam().spoil(operands);
+  const auto done = (*plan)->execute(GetParam().problem, operands);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(done.error().message, GetParam().message);
+  // The same call with good operands works.
+  ASSERT_TRUE((*plan)->execute(index, product.operands()));
+  product.verify(**plan);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ExecutablePlan, ExecuteError,
+    testing::Values(
+        BadOperand{"NoSuchProblem", 3, [](Operands&) {}, "problem 3 is not below the plan's 3"},
+        BadOperand{"NegativeN", 0, [](Operands& o) { o.n = -1; }, "n -1 is negative"},
+        BadOperand{"NullValues", 0, [](Operands& o) { o.values = nullptr; }, "values is null"},
+        BadOperand{"NullB", 0, [](Operands& o) { o.b = nullptr; }, "b is null"},
+        BadOperand{"NullC", 0, [](Operands& o) { o.c = nullptr; }, "c is null"},
+        BadOperand{"NullBias", 0, [](Operands& o) { o.bias = nullptr; },
+                   "bias is null, the epilogue is bias"},
+        BadOperand{"NullCOfSddmm", 2, [](Operands& o) { o.c = nullptr; }, "c is null"},
+        BadOperand{"ShortRowsOfB", 0, [](Operands& o) { o.ldb = 9; },
+                   "ldb 9 is less than the 10 columns of a row_major b"},
+        BadOperand{"ShortRowsOfC", 0, [](Operands& o) { o.ldc = 9; },
+                   "ldc 9 is less than the 10 columns of a row_major c"},
+        BadOperand{"ShortColumnsOfB", 1, [](Operands& o) { o.ldb = 23; },
+                   "ldb 23 is less than the 24 rows of a col_major b"},
+        BadOperand{"ShortColumnsOfC", 1, [](Operands& o) { o.ldc = 39; },
+                   "ldc 39 is less than the 40 rows of a col_major c"},
+        BadOperand{"HugeStride", 0, [](Operands& o) { o.ldb = std::int64_t{1} << 60; },
+                   "ldb 1152921504606846976 x 24 lines of b exceed the address space"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+}  // namespace
+}  // namespace lacuna

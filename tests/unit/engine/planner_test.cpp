@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/planner.h"
+
+#include <functional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "targets/target_yaml.h"
+#include "tests/unit/engine/engine_fixture.h"
+
+namespace lacuna {
+namespace {
+
+using test::make_mask;
+using test::make_problem;
+using test::make_request;
+
+Target zen4() {
+  auto target = find_target("zen4");
+  EXPECT_TRUE(target) << target.error().message;
+  return std::move(*target);
+}
+
+PlanRequest request_for(const Mask& mask, Op op = Op::kSpmm) {
+  PlanRequest request = make_request(mask, {make_problem(mask, op)});
+  request.target = zen4();
+  return request;
+}
+
+std::vector<std::string> names(const std::vector<Format>& formats) {
+  std::vector<std::string> texts;
+  for (const Format& format : formats)
+    texts.push_back(to_text(format));
+  return texts;
+}
+
+TEST(CandidateFormats, AreAllPowersOfTwoUpTo64) {
+  const Mask mask = make_mask(128, 128, 0.5);
+  EXPECT_EQ(candidate_formats(request_for(mask)).size(), 49U);
+}
+
+TEST(CandidateFormats, AreClampedToTheMatrixWithoutDuplicates) {
+  const Mask mask = make_mask(3, 1, 1.0);
+  EXPECT_EQ(names(candidate_formats(request_for(mask))),
+            (std::vector<std::string>{"bsr1x1", "bsr2x1", "bsr3x1"}));
+}
+
+TEST(CandidateFormats, AreOnlyThePinnedOne) {
+  const Mask mask = make_mask(128, 128, 0.5);
+  PlanRequest request = request_for(mask);
+  request.pinned_format = Bsr{5, 7};
+  EXPECT_EQ(names(candidate_formats(request)), std::vector<std::string>{"bsr5x7"});
+}
+
+TEST(CandidateFormats, StoreExactlyTheMaskWhereAsked) {
+  const Mask mask = make_mask(64, 64, 0.3);  // blocks of 8 x 4
+  PlanRequest request = request_for(mask);
+  request.padding = Padding::kExact;
+  for (const Format& format : candidate_formats(request)) {
+    const auto& block = std::get<Bsr>(format);
+    EXPECT_LE(block.r, 8);
+    EXPECT_LE(block.c, 4);
+  }
+  EXPECT_EQ(candidate_formats(request).size(), 12U);  // r of 1, 2, 4, 8; c of 1, 2, 4
+}
+
+TEST(CandidateFormats, StoreExactlyTheMaskAlsoAtEdges) {
+  const Mask mask =
+      make_mask(67, 45, 0.3);  // the last block row has 3 rows, the last block column 1
+  PlanRequest request = request_for(mask);
+  request.padding = Padding::kExact;
+  for (const Format& format : candidate_formats(request)) {
+    const auto structure = make_bsr_structure(mask, std::get<Bsr>(format));
+    ASSERT_TRUE(structure);
+    EXPECT_TRUE(is_exact(*structure, mask)) << to_text(format);
+  }
+  EXPECT_EQ(candidate_formats(request).size(), 12U);
+}
+
+struct BadRequest {
+  const char* name;
+  std::function<void(PlanRequest&)> spoil;
+  ErrorCode code;
+  const char* message;
+};
+
+class PlanRequestError : public testing::TestWithParam<BadRequest> {};
+
+TEST_P(PlanRequestError, IsReported) {
+  const Mask mask = make_mask(16, 24, 0.5);
+  PlanRequest request = request_for(mask);
+  GetParam().spoil(request);
+  const auto plan = DefaultPlanner("").plan(request);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, GetParam().code);
+  EXPECT_EQ(plan.error().message, GetParam().message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Planner, PlanRequestError,
+    testing::Values(BadRequest{"NoMask", [](PlanRequest& r) { r.mask = nullptr; },
+                               ErrorCode::kInvalidArgument, "the plan has no mask"},
+                    BadRequest{"NoProblem", [](PlanRequest& r) { r.problems.clear(); },
+                               ErrorCode::kInvalidArgument, "the plan has no problem"},
+                    BadRequest{"OtherSize", [](PlanRequest& r) { r.problems[0].k = 25; },
+                               ErrorCode::kInvalidArgument,
+                               "problem 0 is 16 x 25, the mask is 16 x 24"},
+                    BadRequest{"PinnedR", [](PlanRequest& r) { r.pinned_format = Bsr{65, 1}; },
+                               ErrorCode::kInvalidArgument, "block r 65 is not in [1, 64]"},
+                    BadRequest{"PinnedC", [](PlanRequest& r) { r.pinned_format = Bsr{1, 0}; },
+                               ErrorCode::kInvalidArgument, "block c 0 is not in [1, 64]"},
+                    BadRequest{"NoThreads", [](PlanRequest& r) { r.threads = 0; },
+                               ErrorCode::kInvalidArgument, "threads 0 is not positive"},
+                    BadRequest{"PinnedNotExact",
+                               [](PlanRequest& r) {
+                                 r.pinned_format = Bsr{16, 16};
+                                 r.padding = Padding::kExact;
+                               },
+                               ErrorCode::kInvalidArgument,
+                               "format bsr16x16 would store elements outside the mask"},
+                    BadRequest{"OtherIsa", [](PlanRequest& r) { r.target.isa = Isa::kCuda; },
+                               ErrorCode::kUnsupported, "target zen4: no kernels for cuda yet"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(DefaultPlanner, GivesOneLegalScheduleForEachProblem) {
+  const Mask mask = make_mask(256, 192, 0.1);
+  PlanRequest request = request_for(mask);
+  request.problems = {make_problem(mask), make_problem(mask, Op::kSpmmTransposed),
+                      make_problem(mask, Op::kSddmm)};
+  const auto plan = DefaultPlanner("").plan(request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  ASSERT_EQ(plan->schedules.size(), 3U);
+  EXPECT_EQ(plan->provenance, Provenance::kDefault);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto legal = check_schedule(
+        make_kernel_spec(request.problems[i], plan->format, plan->schedules[i]), request.target);
+    EXPECT_TRUE(legal) << legal.error().message;
+  }
+}
+
+TEST(DefaultPlanner, GivesTheSamePlanEachTime) {
+  const Mask mask = make_mask(256, 192, 0.1);
+  const auto first = DefaultPlanner("").plan(request_for(mask));
+  const auto second = DefaultPlanner("").plan(request_for(mask));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(*first, *second);
+}
+
+TEST(DefaultPlanner, DoesNotPadAScatteredMask) {
+  std::vector<float> dense(256 * 256);
+  for (std::size_t i = 0; i < 256; ++i)
+    dense[i * 256 + i * 37 % 256] = 1;  // one weight a row and column
+  const auto mask = Mask::from_dense(256, 256, dense, 256);
+  ASSERT_TRUE(mask);
+  const auto plan = DefaultPlanner("").plan(request_for(*mask));
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto& block = std::get<Bsr>(plan->format);
+  EXPECT_LE(block.r * block.c, 4) << to_text(plan->format);
+}
+
+TEST(DefaultPlanner, UsesTallBlocksForABlockMask) {
+  const auto mask = make_random_block_mask(1024, 1024, 32, 32, 0.2, 1);
+  ASSERT_TRUE(mask);
+  const auto plan = DefaultPlanner("").plan(request_for(*mask));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_GE(std::get<Bsr>(plan->format).r, 8) << to_text(plan->format);
+}
+
+TEST(EstimateCycles, IsBoundByTheBusiestResource) {
+  Target target = zen4();
+  target.pipes.fma_per_cycle = 1;
+  target.pipes.load_per_cycle = 1;
+  target.pipes.broadcast_per_cycle = 2;
+  target.pipes.store_per_cycle = 1;
+  WorkEstimate work;
+  work.fmas = 1000;
+  EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1000);
+  work.vector_loads = 800;
+  work.broadcasts = 800;
+  EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1200);
+  work.stores = 1500;
+  EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1500);
+  work.shuffles = 10;
+  EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1510);
+}
+
+TEST(EstimateCycles, GrowsWithTheFootprint) {
+  const Target target = zen4();
+  WorkEstimate work;
+  work.bytes_b = 1e6;
+  work.footprint_bytes = static_cast<double>(target.caches.l2_bytes);
+  const double in_l2 = estimate_cycles(work, target);
+  work.footprint_bytes = static_cast<double>(target.caches.l3_bytes);
+  const double in_l3 = estimate_cycles(work, target);
+  work.footprint_bytes *= 2;
+  EXPECT_LT(in_l2, in_l3);
+  EXPECT_LT(in_l3, estimate_cycles(work, target));
+}
+
+}  // namespace
+}  // namespace lacuna
