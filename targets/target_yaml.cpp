@@ -11,6 +11,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "targets/base/fields.h"
@@ -196,15 +198,48 @@ class TargetReader {
   std::map<std::string, int> lines_;
 };
 
+// Sees the first document go by. YAML::Load alone would accept a file whose end it cannot make sense of, and
+// YAML::LoadAll (0.7) never returns on some of those.
+class LineRecorder final : public YAML::EventHandler {
+ public:
+  using Anchor = YAML::anchor_t;
+  using Style = YAML::EmitterStyle::value;
+
+  [[nodiscard]] int last_line() const { return last_line_; }
+  void OnDocumentStart(const YAML::Mark& mark) override { record(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, Anchor) override { record(mark); }
+  void OnAlias(const YAML::Mark& mark, Anchor) override { record(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, Anchor, const std::string&) override {
+    record(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, Anchor, Style) override {
+    record(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, Anchor, Style) override {
+    record(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void record(const YAML::Mark& mark) { last_line_ = std::max(last_line_, mark.line + 1); }
+
+  int last_line_ = 1;
+};
+
 }  // namespace
 
 Result<Target> parse_target(std::string_view yaml, std::string_view file_name) {
   TargetReader reader(file_name);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() != 1)
-      return reader.fail(1, fmt::format("expected one YAML document, not {}", documents.size()));
-    return reader.read(documents.front());
+    std::istringstream stream{std::string(yaml)};
+    YAML::Parser parser(stream);
+    LineRecorder events;
+    if (!parser.HandleNextDocument(events)) return reader.fail(1, "the file is empty");
+    if (parser)
+      return reader.fail(events.last_line(), "the YAML document ends here, but more follows");
+    return reader.read(YAML::Load(std::string(yaml)));
   } catch (const YAML::Exception& error) {
     return reader.fail(std::max(0, error.mark.line) + 1,
                        fmt::format("not valid YAML: {}", error.msg));

@@ -151,7 +151,7 @@ TEST(File, KilledWriterLeavesOldOrNewContent) {
     for (unsigned i = 1;; ++i)
       if (!write_file_atomic(path, contents[i % 2])) ::_exit(1);
   int seen_new = 0;
-  for (int reads = 0; reads < 1000000 && seen_new < 20; ++reads) {
+  for (int reads = 0; reads < 1000000 && seen_new < 5; ++reads) {
     const auto text = read_text_file(path);
     ASSERT_TRUE(text) << text.error().message;
     ASSERT_TRUE(*text == contents[0] || *text == contents[1]) << "a part was visible";
@@ -159,7 +159,7 @@ TEST(File, KilledWriterLeavesOldOrNewContent) {
   }
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
-  EXPECT_EQ(seen_new, 20);
+  EXPECT_EQ(seen_new, 5);
   const auto text = read_text_file(path);
   ASSERT_TRUE(text);
   EXPECT_TRUE(*text == contents[0] || *text == contents[1]);

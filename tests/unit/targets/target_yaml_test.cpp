@@ -236,9 +236,11 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Syntax, TargetYamlFaults,
     ::testing::Values(
-        Fault{"Empty", "", "f.yaml:1: expected one YAML document, not 0"},
+        Fault{"Empty", "", "f.yaml:1: the file is empty"},
         Fault{"TwoDocuments", std::string(kMinimal) + "---\n" + kMinimal,
-              "f.yaml:1: expected one YAML document, not 2"},
+              "f.yaml:6: the YAML document ends here, but more follows"},
+        Fault{"Rest", std::string(kMinimal) + "...\nrest: 1\n",
+              "f.yaml:6: the YAML document ends here, but more follows"},
         Fault{"Scalar", "\nword", "f.yaml:2: expected keys and values, as in `name: zen4`"},
         Fault{"List", "[1, 2]", "f.yaml:1: expected keys and values, as in `name: zen4`"},
         Fault{"Unclosed", "schema: 1\nname: [a",
