@@ -14,7 +14,8 @@ help: ## print this list
 
 demo: install-deps ## train dense and block-sparse nets on Fashion-MNIST with generated, tuned kernels; print one table
 	cmake --preset release
-	cmake --build --preset release --target demo
+	cmake --build --preset release --target lacuna_cli lacuna_codegen_llvm
+	build/release/bin/lacuna demo
 
 test: install-deps ## build with warnings as errors and run every test
 	python3 tests/arch/check_includes.py .
