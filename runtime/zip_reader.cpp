@@ -179,18 +179,19 @@ Result<Bytes> packed_bytes_of(Bytes file, const ZipMember& member) {
 
 // Inflates `packed` to exactly out.size() bytes; zlib's counters are 32-bit, so in pieces.
 bool inflate_exactly(Bytes packed, std::span<std::byte> out) {
-  constexpr std::size_t kPiece = std::numeric_limits<uInt>::max();
+  constexpr std::size_t kPiece = std::numeric_limits<unsigned>::max();
+  constexpr int kRawDeflate = -15;  // the largest window, no zlib header
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return false;
+  if (inflateInit2(&stream, kRawDeflate) != Z_OK) return false;
   std::byte spare{};  // zlib wants a place to write even when nothing is left to write
-  stream.next_out = reinterpret_cast<Bytef*>(out.empty() ? &spare : out.data());
-  stream.next_in = reinterpret_cast<z_const Bytef*>(const_cast<std::byte*>(packed.data()));
+  stream.next_out = reinterpret_cast<unsigned char*>(out.empty() ? &spare : out.data());
+  stream.next_in = reinterpret_cast<unsigned char*>(const_cast<std::byte*>(packed.data()));
   std::size_t in_left = packed.size();
   std::size_t out_left = out.size();
   int status = Z_OK;
   while (status == Z_OK) {
-    const auto in_piece = static_cast<uInt>(std::min(in_left, kPiece));
-    const auto out_piece = static_cast<uInt>(std::min(out_left, kPiece));
+    const auto in_piece = static_cast<unsigned>(std::min(in_left, kPiece));
+    const auto out_piece = static_cast<unsigned>(std::min(out_left, kPiece));
     stream.avail_in = in_piece;
     stream.avail_out = out_piece;
     status = inflate(&stream, Z_NO_FLUSH);
@@ -214,7 +215,7 @@ Result<std::vector<std::byte>> unpack(Bytes packed, const ZipMember& member) {
     return make_error(ErrorCode::kInvalidFile, "the deflated data is corrupt or not {} bytes",
                       member.bytes);
   }
-  const auto* data = reinterpret_cast<const Bytef*>(out.data());
+  const auto* data = reinterpret_cast<const unsigned char*>(out.data());
   const auto crc = static_cast<std::uint32_t>(crc32_z(crc32_z(0, nullptr, 0), data, out.size()));
   if (crc != member.crc32) {
     return make_error(ErrorCode::kInvalidFile, "checksum {:08x}, the directory says {:08x}", crc,
