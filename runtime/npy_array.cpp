@@ -29,9 +29,10 @@ std::string_view as_text(std::span<const std::byte> bytes) {
 
 // What a header may say. The header is a Python dictionary literal with exactly these three keys.
 struct Header {
-  std::optional<std::string> descr;
-  std::optional<bool> fortran_order;
-  std::optional<std::vector<std::int64_t>> shape;
+  std::string descr;
+  bool fortran_order = false;
+  std::vector<std::int64_t> shape;
+  bool has_descr = false, has_order = false, has_shape = false;
 };
 
 // Reads the literals that NumPy writes: strings, True, False and tuples of integers.
@@ -50,7 +51,7 @@ class HeaderParser {
       break;
     }
     skip_blanks();
-    return text_.empty() && header.descr && header.fortran_order && header.shape;
+    return text_.empty() && header.has_descr && header.has_order && header.has_shape;
   }
 
  private:
@@ -100,15 +101,18 @@ class HeaderParser {
 
   // One value, into the field that the key names; each key once.
   bool value(std::string_view key, Header& header) {
-    if (key == "descr" && !header.descr) return string(header.descr.emplace());
-    if (key == "shape" && !header.shape) return tuple(header.shape.emplace());
-    if (key != "fortran_order" || header.fortran_order) return false;
-    if (word("True")) {
-      header.fortran_order = true;
-      return true;
+    if (key == "descr" && !header.has_descr) {
+      header.has_descr = true;
+      return string(header.descr);
     }
-    header.fortran_order = false;
-    return word("False");
+    if (key == "shape" && !header.has_shape) {
+      header.has_shape = true;
+      return tuple(header.shape);
+    }
+    if (key != "fortran_order" || header.has_order) return false;
+    header.has_order = true;
+    header.fortran_order = word("True");
+    return header.fortran_order || word("False");
   }
 
   std::string_view text_;
@@ -232,13 +236,13 @@ Result<NpyArray> parse_npy(std::span<const std::byte> bytes) {
   if (!HeaderParser(text).parse(header)) {
     return make_error(ErrorCode::kInvalidFile, "malformed .npy header: {}", text.substr(0, 120));
   }
-  LACUNA_TRY_VOID(parse_descr(*header.descr, array));
-  array.fortran_order = *header.fortran_order;
-  array.shape = std::move(*header.shape);
+  LACUNA_TRY_VOID(parse_descr(header.descr, array));
+  array.fortran_order = header.fortran_order;
+  array.shape = std::move(header.shape);
   const auto needed = bytes_of_shape(array);
   if (!needed || std::cmp_not_equal(*needed, array.data.size())) {
     return make_error(ErrorCode::kInvalidFile, "{} bytes of data, shape ({}) of '{}' needs {}",
-                      array.data.size(), fmt::join(array.shape, ", "), *header.descr,
+                      array.data.size(), fmt::join(array.shape, ", "), header.descr,
                       needed ? fmt::format("{}", *needed) : "more than 2^63");
   }
   return array;
