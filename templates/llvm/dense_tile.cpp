@@ -38,15 +38,14 @@ void for_each_group(KernelBuilder& kb, Value* begin, Value* end,
   });
 }
 
-// Calls body(row, row mask, n, offset in scratch) for each lanes x lanes tile of a dense operand of `rows` rows.
-using TileOfOperand = std::function<void(Value* row, Value* row_mask, Value* n, Value* offset)>;
+// Calls body(row, n, offset in scratch) for each lanes x lanes tile of a dense operand of `rows` rows.
+using TileOfOperand = std::function<void(Value* row, Value* n, Value* offset)>;
 void for_each_square(KernelBuilder& kb, const Stretch& stretch, Value* rows,
                      const TileOfOperand& body) {
   for_each_group(kb, kb.i64(0), rows, [&](Value* row) {
-    Value* const mask = kb.mask_below(kb.sub(rows, row));
     for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
       Value* const column_bytes = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
-      body(row, mask, n, kb.add(kb.mul(row, kb.i64(tile_row_bytes(kb))), column_bytes));
+      body(row, n, kb.add(kb.mul(row, kb.i64(tile_row_bytes(kb))), column_bytes));
     });
   });
 }
@@ -54,7 +53,8 @@ void for_each_square(KernelBuilder& kb, const Stretch& stretch, Value* rows,
 void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
   Value* const last = kb.sub(stretch.end, kb.i64(1));
-  for_each_square(kb, stretch, a.rows_in, [&](Value* row, Value* mask, Value* n0, Value* offset) {
+  for_each_square(kb, stretch, a.rows_in, [&](Value* row, Value* n0, Value* offset) {
+    Value* const mask = kb.mask_below(kb.sub(a.rows_in, row));
     Values columns;
     for (int t = 0; t < kb.lanes(); ++t) {
       Value* const n = kb.min(kb.add(n0, kb.i64(t)), last);
@@ -100,22 +100,25 @@ void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch) {
 
 void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
-  for_each_square(kb, stretch, a.rows_out, [&](Value* row, Value* mask, Value* n0, Value* offset) {
+  for_each_square(kb, stretch, a.rows_out, [&](Value* row, Value* n0, Value* offset) {
     Value* const from = kb.at(collected_c_base(kb), offset);
     Values rows;
     for (int i = 0; i < kb.lanes(); ++i)
       rows.push_back(kb.load(kb.at(from, i * tile_row_bytes(kb))));
     const Values columns = transpose(kb, rows);
+    // After the transpose, so that it is not live across it: 8 + 8 rows fill the registers of AVX2.
+    Value* const mask = kb.mask_below(kb.sub(a.rows_out, row));
     Value* const row_bytes = kb.mul(row, kb.i64(4));
     Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
     for (int t = 0; t < kb.lanes(); ++t) {
       Value* const n = kb.add(n0, kb.i64(t));
-      kb.if_then(kb.ir().CreateICmpSLT(n, stretch.end), [&] {
-        Value* const to = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
-        Value* result = columns[static_cast<std::size_t>(t)];
-        if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
-        kb.store(to, kb.apply_epilogue(result, bias), mask);
-      });
+      // Columns beyond the end go to the absorbing row: a branch here would make LLVM sink shuffles into it and spill.
+      Value* const inside = kb.ir().CreateICmpSLT(n, stretch.end);
+      Value* const in_c = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
+      Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
+      Value* result = columns[static_cast<std::size_t>(t)];
+      if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
+      kb.store(to, kb.apply_epilogue(result, bias), mask);
     }
   });
 }

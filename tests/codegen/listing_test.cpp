@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the generated code looks like: the instructions that the templates count on are there, vectors never spill in an
+// inner loop, and kernels stay small.
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "codegen/code_generator.h"
+#include "targets/target_yaml.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+namespace {
+
+CodeGenerator& generator() {
+  static CodeGenerator* const loaded = load_code_generator().value();
+  return *loaded;
+}
+
+KernelListing list(const std::string& name, const std::string& target_name) {
+  const ParsedKernelName parsed = parse_kernel_name(name).value();
+  auto listing = generator().list(parsed.spec, find_target(target_name).value());
+  EXPECT_TRUE(listing) << (listing ? "" : listing.error().message);
+  return listing ? *listing : KernelListing{};
+}
+
+std::size_t count(const std::string& text, const std::string& word) {
+  std::size_t n = 0;
+  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + word.size()))
+    ++n;
+  return n;
+}
+
+TEST(Listing, SingleVectorTilesFoldTheBroadcastIntoTheFma) {
+  const auto listing = list("spmm_bsr16x1_f32_brow_crow_zen4_row_mr16nv1ku1_po", "zen4");
+  EXPECT_GE(count(listing.assembly, "{1to16}"), 16U);
+  EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
+}
+
+TEST(Listing, WideTilesBroadcastOnceForAllVectors) {
+  const auto listing = list("spmm_bsr16x1_f32_brow_crow_zen4_row_mr8nv3ku1_po", "zen4");
+  // One body of 8 x 3, one of 8 x 2, one of 8 x 1 (masked) FMAs.
+  EXPECT_EQ(count(listing.assembly, "vfmadd"), 8U * (3 + 2 + 1));
+  EXPECT_EQ(count(listing.assembly, "vbroadcastss\tzmm"), 8U * 2);
+}
+
+TEST(Listing, TailsAreMaskedNotPadded) {
+  const auto listing = list("spmm_bsr16x1_f32_brow_crow_zen4_row_mr8nv2ku1_po", "zen4");
+  EXPECT_GT(count(listing.assembly, "{k1} {z}"), 0U);
+}
+
+TEST(Listing, A256BitTargetUsesNoWideRegister) {
+  const auto listing = list("spmm_bsr16x16_f32_brow_crow_x86_64_v3_row_mr4nv2ku2_po", "x86-64-v3");
+  EXPECT_EQ(count(listing.assembly, "zmm"), 0U);
+  EXPECT_EQ(count(listing.assembly, "{k1}"), 0U);
+  EXPECT_GT(count(listing.assembly, "vfmadd"), 0U);
+  EXPECT_LE(listing.vector_registers_used, 16);
+  EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
+}
+
+TEST(Listing, NamesTheKernelInEveryText) {
+  const std::string name = "sddmm_bsr32x32_f32_brow_crow_zen4_dot_mr8nv2ku4_po_pack";
+  const auto listing = list(name, "zen4");
+  EXPECT_EQ(listing.kernel.name, name);
+  EXPECT_NE(listing.ir.find("@" + name), std::string::npos);
+  EXPECT_NE(listing.assembly.find(name + ":"), std::string::npos);
+  EXPECT_FALSE(listing.kernel.object.empty());
+  EXPECT_GT(listing.compile_seconds, 0);
+}
+
+TEST(Compile, IsReproducible) {
+  const auto spec =
+      parse_kernel_name("spmm_bsr8x8_f32_bcol_ccol_zen4_row_mr8nv2ku2_to_pack").value().spec;
+  const Target target = find_target("zen4").value();
+  EXPECT_EQ(generator().compile(spec, target).value(), generator().compile(spec, target).value());
+}
+
+TEST(Compile, RejectsAnIllegalScheduleWithItsRule) {
+  const auto spec =
+      parse_kernel_name("spmm_bsr32x32_f32_brow_crow_zen4_row_mr24nv2ku1_po").value().spec;
+  const auto result = generator().compile(spec, find_target("zen4").value());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(result.error().message, "mr 24 x nv 2 needs 51 vector registers, zen4 has 32");
+}
+
+TEST(Compile, RejectsATargetWithoutABackEnd) {
+  const auto spec =
+      parse_kernel_name("spmm_bsr8x8_f32_brow_crow_zen4_row_mr8nv2ku1_po").value().spec;
+  Target target = find_target("zen4").value();
+  target.llvm_cpu = "no-such-cpu";
+  const auto result = generator().compile(spec, target);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message, "LLVM does not know the cpu 'no-such-cpu' of target zen4");
+}
+
+TEST(Compile, RejectsAKernelBeyondTheTargetsCodeLimit) {
+  const auto spec =
+      parse_kernel_name("spmm_bsr8x8_f32_brow_crow_zen4_row_mr8nv2ku1_po").value().spec;
+  Target target = find_target("zen4").value();
+  target.code_limit_bytes = 100;
+  const auto result = generator().compile(spec, target);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kCompile);
+  EXPECT_NE(result.error().message.find("the limit of zen4 is 100"), std::string::npos);
+}
+
+// Every template on every x86 target, with sampled schedules: none spills a vector in an inner loop.
+class NoSpill : public testing::TestWithParam<const char*> {};
+
+std::vector<KernelSpec> sampled_specs(const Target& target) {
+  std::vector<KernelSpec> specs;
+  std::size_t turn = 0;
+  for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm})
+    for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
+      for (const Bsr block : {Bsr{32, 32}, Bsr{16, 1}, Bsr{8, 8}}) {
+        KernelSpec spec{op, DType::kF32, layout, layout, Epilogue::kNone, true, block, {}};
+        const auto schedules = enumerate_schedules(spec, target);
+        EXPECT_FALSE(schedules.empty());
+        for (std::size_t i = turn++ % 5; i < schedules.size(); i += schedules.size() / 3 + 1) {
+          spec.schedule = schedules[i];
+          specs.push_back(spec);
+        }
+      }
+  return specs;
+}
+
+TEST_P(NoSpill, InAnyInnerLoop) {
+  const Target target = find_target(GetParam()).value();
+  for (const KernelSpec& spec : sampled_specs(target)) {
+    const auto listing = generator().list(spec, target);
+    ASSERT_TRUE(listing) << listing.error().message;
+    EXPECT_EQ(listing->spilled_vectors_in_loops, 0) << listing->kernel.name;
+    EXPECT_LT(static_cast<std::int64_t>(listing->kernel.object.size()), target.code_limit_bytes);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, NoSpill,
+                         testing::Values("zen4", "sapphire-rapids", "skylake-x", "x86-64-v3"));
+
+}  // namespace
+}  // namespace lacuna
