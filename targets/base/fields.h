@@ -17,13 +17,12 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "targets/base/hash.h"
 #include "targets/base/result.h"
@@ -83,7 +82,8 @@ void hash_append(Hasher& hasher, const T& value) {
     hasher.append(std::string_view(value));
   } else if constexpr (fields_detail::IsVector<T>::value) {
     hasher.append_scalar(value.size());
-    for (const auto& item : value) hash_append(hasher, item);
+    for (const auto& item : value)
+      hash_append(hasher, item);
   } else {
     static_assert(std::is_arithmetic_v<T>);
     hasher.append_scalar(value);
@@ -101,13 +101,15 @@ template <class T>
 [[nodiscard]] nlohmann::json to_json_value(const T& value) {
   if constexpr (HasFields<T>) {
     auto object = nlohmann::json::object();
-    T::for_each_field(value, [&](const char* name, const auto& field) { object[name] = to_json_value(field); });
+    T::for_each_field(
+        value, [&](const char* name, const auto& field) { object[name] = to_json_value(field); });
     return object;
   } else if constexpr (NamedEnum<T>) {
     return std::string(to_text(value));
   } else if constexpr (fields_detail::IsVector<T>::value) {
     auto array = nlohmann::json::array();
-    for (const auto& item : value) array.push_back(to_json_value(item));
+    for (const auto& item : value)
+      array.push_back(to_json_value(item));
     return array;
   } else {
     return value;
@@ -117,25 +119,65 @@ template <class T>
 // Fills `value` from JSON. A missing field keeps its default; an unknown field, a wrong type or an
 // integer that does not fit is an error that names the field.
 template <class T>
-[[nodiscard]] Result<> from_json_value(const nlohmann::json& json, T& value) {
+[[nodiscard]] Result<> from_json_value(const nlohmann::json& json, T& value);
+
+namespace fields_detail {
+
+template <class T>
+Result<> reject_unknown_fields(const nlohmann::json& json, T& value) {
+  for (const auto& item : json.items()) {
+    bool found = false;
+    T::for_each_field(value, [&](const char* name, auto&) { found = found || item.key() == name; });
+    if (!found) return make_error(ErrorCode::kInvalidFile, "unknown field '{}'", item.key());
+  }
+  return {};
+}
+
+template <class T>
+Result<> object_from_json(const nlohmann::json& json, T& value) {
+  if (!json.is_object()) return make_error(ErrorCode::kInvalidFile, "expected an object");
+  std::size_t known = 0;
+  Result<> status;
+  T::for_each_field(value, [&](const char* name, auto& field) {
+    const auto it = json.find(name);
+    if (it == json.end() || !status) return;
+    ++known;
+    if (auto r = from_json_value(*it, field); !r) status = add_context(name, std::move(r).error());
+  });
+  if (status && known != json.size()) return reject_unknown_fields(json, value);
+  return status;
+}
+
+template <class T>
+Result<> integer_from_json(const nlohmann::json& json, T& value) {
+  if (!json.is_number_integer()) return make_error(ErrorCode::kInvalidFile, "expected an integer");
+  const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
+                                              : std::in_range<T>(json.get<std::int64_t>());
+  if (!fits)
+    return make_error(ErrorCode::kInvalidFile, "the integer {} is out of range", json.dump());
+  value = json.is_number_unsigned() ? static_cast<T>(json.get<std::uint64_t>())
+                                    : static_cast<T>(json.get<std::int64_t>());
+  return {};
+}
+
+template <class T>
+Result<> array_from_json(const nlohmann::json& json, T& value) {
+  if (!json.is_array()) return make_error(ErrorCode::kInvalidFile, "expected an array");
+  value.clear();
+  for (const auto& item : json) {
+    typename T::value_type element{};
+    LACUNA_TRY_VOID(from_json_value(item, element));
+    value.push_back(std::move(element));
+  }
+  return {};
+}
+
+}  // namespace fields_detail
+
+template <class T>
+Result<> from_json_value(const nlohmann::json& json, T& value) {
   if constexpr (HasFields<T>) {
-    if (!json.is_object()) return make_error(ErrorCode::kInvalidFile, "expected an object");
-    std::size_t known = 0;
-    Result<> status;
-    T::for_each_field(value, [&](const char* name, auto& field) {
-      const auto it = json.find(name);
-      if (it == json.end() || !status) return;
-      ++known;
-      if (auto r = from_json_value(*it, field); !r) status = add_context(name, std::move(r).error());
-    });
-    if (status && known != json.size()) {
-      for (const auto& item : json.items()) {
-        bool found = false;
-        T::for_each_field(value, [&](const char* name, auto&) { found = found || item.key() == name; });
-        if (!found) return make_error(ErrorCode::kInvalidFile, "unknown field '{}'", item.key());
-      }
-    }
-    return status;
+    return fields_detail::object_from_json(json, value);
   } else if constexpr (NamedEnum<T>) {
     if (!json.is_string()) return make_error(ErrorCode::kInvalidFile, "expected a string");
     LACUNA_TRY(value, parse_enum<T>(json.get_ref<const std::string&>()));
@@ -149,27 +191,14 @@ template <class T>
     value = json.get<bool>();
     return {};
   } else if constexpr (std::is_integral_v<T>) {
-    if (!json.is_number_integer()) return make_error(ErrorCode::kInvalidFile, "expected an integer");
-    const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
-                                                : std::in_range<T>(json.get<std::int64_t>());
-    if (!fits) return make_error(ErrorCode::kInvalidFile, "the integer {} is out of range", json.dump());
-    value = json.is_number_unsigned() ? static_cast<T>(json.get<std::uint64_t>())
-                                      : static_cast<T>(json.get<std::int64_t>());
-    return {};
+    return fields_detail::integer_from_json(json, value);
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!json.is_number()) return make_error(ErrorCode::kInvalidFile, "expected a number");
     value = json.get<T>();
     return {};
   } else {
     static_assert(fields_detail::IsVector<T>::value);
-    if (!json.is_array()) return make_error(ErrorCode::kInvalidFile, "expected an array");
-    value.clear();
-    for (const auto& item : json) {
-      typename T::value_type element{};
-      LACUNA_TRY_VOID(from_json_value(item, element));
-      value.push_back(std::move(element));
-    }
-    return {};
+    return fields_detail::array_from_json(json, value);
   }
 }
 
