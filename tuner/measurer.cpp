@@ -64,6 +64,12 @@ class Session {
     return true;
   }
 
+  // Repeats a candidate's last sample and keeps the shorter.
+  void repeat_sample(std::size_t candidate) {
+    double& last = samples_.seconds[candidate].back();
+    last = std::min(last, sample(candidate));
+  }
+
   [[nodiscard]] bool stopped() {
     if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed))
       samples_.interrupted = true;
@@ -154,6 +160,9 @@ class Race {
     for (const std::size_t candidate : field_)
       best = std::min(best, minimum(candidate));
     std::erase_if(field_, [&](std::size_t candidate) {
+      if (minimum(candidate) <= factor * best) return false;
+      // Another process may have interrupted that sample: only two in a row count.
+      if (!session_.stopped()) session_.repeat_sample(candidate);
       if (minimum(candidate) <= factor * best) return false;
       exits_[candidate] = exit;
       return true;

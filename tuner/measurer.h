@@ -100,7 +100,8 @@ struct RaceResult {
   }
 };
 
-// Finds the fastest candidate: one round, drop those slower than 2x the best; two more, drop above 1.25x; then halve
+// Finds the fastest candidate: one round, drop those slower than 2x the best; two more, drop above 1.25x (each time only if a
+// repeated sample agrees: the first may have been interrupted by another process); then halve
 // every two rounds down to the finalists, and measure those afresh (a lucky early sample does not win).
 // Put the candidates in the order of preference: ties go to the earlier. Whatever stops it, the result holds the best
 // of what was measured.

@@ -2,7 +2,10 @@
 #include "tuner/predictor.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <initializer_list>
+#include <utility>
 #include <variant>
 
 namespace lacuna {
@@ -17,6 +20,9 @@ constexpr double kShufflesPerCycle = 1;
 // Cycles to enter and leave a tile pass beyond its instructions: loop set-up, the first loads' latency, a mispredicted
 // exit. The last FMAs' latency is added from the target.
 constexpr double kTilePassCycles = 12;
+// Cycles to visit a block in a tile pass: its index, addresses, a short loop's end.
+constexpr double kBlockVisitCycles = 2;
+constexpr double kOverlapExponent = 3;
 // A parallel region's start and end.
 constexpr double kForkSeconds = 4e-6;
 
@@ -42,6 +48,25 @@ double chain_efficiency(const Schedule& schedule, const Target& target) {
   const double chains = static_cast<double>(schedule.mr) * schedule.nv;
   const double needed = target.pipes.fma_per_cycle * target.pipes.fma_latency;
   return needed > 0 ? std::min(1.0, chains / needed) : 1.0;
+}
+
+// Resources work side by side, but not perfectly: near-equal demands get in each other's way. The norm lies between the
+// largest part (exponent infinity) and the sum (1).
+double overlapped(std::initializer_list<double> parts) {
+  double sum = 0;
+  for (const double part : parts)
+    sum += std::pow(part, kOverlapExponent);
+  return std::pow(sum, 1.0 / kOverlapExponent);
+}
+
+// Blocks met in all tile passes. A pass of the dot strategy is within a block; scatter passes are over block rows.
+double block_visits(const KernelSpec& spec, const BlockCounts& counts, double tile_passes) {
+  if (spec.schedule.strategy == Strategy::kSddmmTile) return 0;
+  const std::int32_t r = std::get<Bsr>(spec.format).r;
+  const std::int64_t lists =
+      spec.schedule.strategy == Strategy::kScatter ? (counts.rows_in + r - 1) / r : counts.panels;
+  return lists > 0 ? tile_passes * static_cast<double>(counts.blocks) / static_cast<double>(lists)
+                   : 0;
 }
 
 // The longest thread's share of the work, from 1/threads to 1.
@@ -93,19 +118,17 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;
   p.memory_s = (work.bytes_a + work.bytes_b + work.bytes_c) /
                level_rate(target, rates, work.footprint_bytes);
-  p.overhead_s = work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) / rates.clock_hz;
+  const double visits = block_visits(spec, counts, work.tile_passes);
+  p.overhead_s = (work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) +
+                  visits * kBlockVisitCycles) /
+                 rates.clock_hz;
 
-  double largest = p.fma_s;
-  const std::array parts = {std::pair{p.load_s, Bound::kLoads},
+  const std::array parts = {std::pair{p.fma_s, Bound::kFma}, std::pair{p.load_s, Bound::kLoads},
                             std::pair{p.store_s, Bound::kStores},
-                            std::pair{p.memory_s, Bound::kMemory}};
-  for (const auto& [seconds, bound] : parts) {
-    if (seconds <= largest) continue;
-    largest = seconds;
-    p.bound = bound;
-  }
-  if (p.overhead_s > largest) p.bound = Bound::kOverhead;
-  p.seconds = largest + p.overhead_s;
+                            std::pair{p.memory_s, Bound::kMemory},
+                            std::pair{p.overhead_s, Bound::kOverhead}};
+  p.bound = std::max_element(parts.begin(), parts.end())->second;
+  p.seconds = overlapped({p.fma_s, p.load_s, p.store_s, p.memory_s}) + p.overhead_s;
   if (threads > 1) {
     const Splits splits = allowed_splits(spec, target);
     p.seconds = p.seconds * longest_share(splits, counts, n, threads) / rates.parallel_efficiency +

@@ -4,8 +4,9 @@
 // exact block counts) and how fast the machine does it (MachineProfile). No clock, no search.
 //
 // A kernel is bound by its busiest resource: FMA pipes, load and broadcast issue, stores and shuffles, or the bytes
-// it asks of the cache level that holds its operands. On top comes a fixed cost for every pass of the register tile
-// (filling and draining it), and, with several threads, the share of the longest one.
+// it asks of the cache level that holds its operands (resources overlap, but not perfectly). On top come fixed costs for
+// every pass of the register tile (filling and draining it) and every block visited in one; with several threads, the
+// share of the longest one.
 // The purpose is ranking: the tuner measures the best few.
 #pragma once
 
@@ -58,7 +59,7 @@ struct Prediction {
   double load_s = 0;
   double store_s = 0;  // stores and shuffles
   double memory_s = 0;
-  double overhead_s = 0;
+  double overhead_s = 0;      // tile passes and block visits
   Bound bound = Bound::kFma;  // the largest part
 };
 

@@ -18,6 +18,7 @@ constexpr std::size_t kQuickTopK = 8;
 constexpr std::size_t kMeasureTopK = 32;
 // With several problems: formats in the final, for every 8 candidates.
 constexpr std::size_t kFormatsPerTopK = 3;
+constexpr double kHandicap = 0.03;
 // Share of the budget after which nothing more is built.
 constexpr double kBuildShare = 0.6;
 
@@ -61,25 +62,24 @@ Result<TuneOutcome> TuneRun::run(const MachineRates& rates) {
   return std::move(outcome_);
 }
 
-// The best predicted first; no format takes more than half of the places, so that one wrong prediction for a format
-// does not decide.
+// The best predicted first. A further schedule of a format must be predicted some per cent better than the first of
+// another: formats differ by what is hard to predict, so one mistaken prediction for a format must not decide.
 std::vector<TuneRun::Choice> TuneRun::choices_of_single_problem() const {
-  std::vector<Choice> choices;
-  std::vector<Choice> reserve;
-  const std::size_t limit = ranked_.size() == 1 ? top_k_ : std::max<std::size_t>(2, top_k_ / 2);
+  std::vector<std::pair<double, Choice>> ranked;
   for (const RankedFormat& format : ranked_) {
-    const auto& schedules = format.schedules.front();
-    for (std::size_t i = 0; i < schedules.size(); ++i) {
-      auto& list = i < limit ? choices : reserve;
-      list.push_back({format.format, {schedules[i].schedule}, schedules[i].prediction.seconds});
+    double handicap = 1;
+    for (const RankedSchedule& schedule : format.schedules.front()) {
+      const double seconds = schedule.prediction.seconds;
+      ranked.emplace_back(seconds * handicap, Choice{format.format, {schedule.schedule}, seconds});
+      handicap += kHandicap;
     }
   }
-  const auto by_time = [](const Choice& a, const Choice& b) {
-    return a.predicted_s < b.predicted_s;
-  };
-  std::stable_sort(choices.begin(), choices.end(), by_time);
-  std::stable_sort(reserve.begin(), reserve.end(), by_time);
-  choices.insert(choices.end(), reserve.begin(), reserve.end());
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Choice> choices;
+  choices.reserve(ranked.size());
+  for (auto& [seconds, choice] : ranked)
+    choices.push_back(std::move(choice));
   return choices;
 }
 

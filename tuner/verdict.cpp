@@ -31,7 +31,9 @@ std::string race_verdict(const RaceEntry& entry, const RaceEntry& winner) {
 }
 
 std::string unmeasured_verdict(double predicted_s, double best_predicted_s) {
-  if (best_predicted_s <= 0 || predicted_s <= best_predicted_s) return "not measured: out of time";
+  if (predicted_s <= best_predicted_s)
+    return "not measured: predicted equal, but others came first";
+  if (best_predicted_s <= 0) return "not measured: predicted slower";
   return "not measured: predicted " + percent(predicted_s / best_predicted_s - 1.0) + " slower";
 }
 

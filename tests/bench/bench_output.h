@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the benchmark programs share: options, a pinned core, and result files.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <sched.h>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "targets/base/file.h"
+#include "targets/host.h"
+#include "tuner/cli/run_environment.h"
+
+namespace lacuna {
+
+struct BenchProgram {
+  std::string out;     // JSON file; empty: none
+  std::string filter;  // only cases whose name contains it
+  std::string
+      format;  // accepted for .ci/run_benchmarks.py, which passes Google Benchmark's options
+  std::string command;
+  nlohmann::json results = nlohmann::json::array();
+  HostDescription host;
+
+  void add_options(CLI::App& app) {
+    app.add_option("--out,--benchmark_out", out, "write the results to this JSON file");
+    app.add_option("--filter,--benchmark_filter", filter, "only cases whose name contains this");
+    app.add_option("--benchmark_out_format", format, "json")->check(CLI::IsMember({"json"}));
+  }
+  [[nodiscard]] bool wants(const std::string& name) const {
+    return name.find(filter) != std::string::npos;
+  }
+
+  // The shape of Google Benchmark's files: context and benchmarks.
+  [[nodiscard]] Result<> write() const {
+    if (out.empty()) return {};
+    const nlohmann::json document = {{"context", cli::run_environment(host, command)},
+                                     {"benchmarks", results}};
+    return write_file_atomic(out, document.dump(1) + "\n");
+  }
+};
+
+// Keeps this thread, and what it starts, on the last core it may use: the first one serves most interrupts.
+inline void pin_to_one_core() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  for (int core = CPU_SETSIZE - 1; core >= 0; --core) {
+    if (!CPU_ISSET(core, &allowed)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    return;
+  }
+}
+
+inline std::string command_line(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i)
+    line += (i > 0 ? " " : "") + std::string(argv[i]);
+  return line;
+}
+
+// Prints the error and gives the exit status.
+inline int fail(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.message.c_str());
+  return 1;
+}
+
+}  // namespace lacuna

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The speed goals of block-sparse f32 kernels on one core, operands in L2: percent of the FMA peak and speed-up over
+// dense OpenBLAS and oneDNN, for each operation, layout, block shape and density. Every kernel is the fastest of all
+// schedules of its format, raced here; kernel, baselines and peak loop are timed in the same rounds.
+#include <cstdio>
+#include <filesystem>
+#include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/bench/bench_output.h"
+#include "tuner/bench.h"
+#include "tuner/tuner.h"
+
+namespace lacuna {
+namespace {
+
+constexpr double kPeakGoal = 92;       // percent
+constexpr double kSpeedupGoal = 0.95;  // times 1 / density
+constexpr std::uint64_t kSeed = 1;
+
+struct Case {
+  Bsr format;
+  Problem problem;
+  double density = 0.1;
+
+  [[nodiscard]] std::string name() const {
+    return fmt::format("{}_{}_{}_{}x{}x{}_d{:g}", to_text(problem.op), to_text(Format{format}),
+                       problem.layout_c == Layout::kRowMajor ? "row" : "col", problem.m, problem.n,
+                       problem.k, density);
+  }
+};
+
+struct Options {
+  std::int64_t size = 1024;
+  std::int64_t n = 256;
+  std::vector<double> densities = {0.05, 0.1, 0.2, 0.3, 0.5};
+  std::vector<std::string> formats = {"bsr32x32", "bsr16x16", "bsr16x1"};
+  double tune_budget_s = 5;
+  std::int32_t rounds = 25;
+};
+
+Result<std::vector<Case>> make_cases(const Options& options) {
+  std::vector<Case> cases;
+  for (const std::string& name : options.formats) {
+    LACUNA_TRY(const Format format, parse_format(name));
+    for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm})
+      for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
+        for (const double density : options.densities) {
+          Case c{.format = std::get<Bsr>(format), .problem = {}, .density = density};
+          c.problem.op = op;
+          c.problem.m = c.problem.k = options.size;
+          c.problem.n = options.n;
+          c.problem.layout_b = c.problem.layout_c = layout;
+          cases.push_back(c);
+        }
+  }
+  return cases;
+}
+
+Result<BenchResult> run_case(Engine& engine, const Case& c, const Options& options) {
+  LACUNA_TRY(const Mask mask, make_random_block_mask(c.problem.m, c.problem.k, c.format.r,
+                                                     c.format.c, c.density, kSeed));
+  PlanRequest request;
+  request.mask = &mask;
+  request.problems = {c.problem};
+  request.pinned_format = c.format;
+  request.target = engine.target();
+  SteadyClock clock;
+  TuneOptions tune_options;
+  tune_options.rigor = Rigor::kMeasure;
+  tune_options.budget_s = options.tune_budget_s;
+  tune_options.top_k = 1000;  // every schedule of the format
+  LACUNA_TRY(const TuneOutcome outcome, tune(engine, clock, request, nullptr, tune_options));
+  for (const std::string& warning : outcome.warnings)
+    std::fprintf(stderr, "%s\n", warning.c_str());
+  BenchOptions bench;
+  bench.rounds = options.rounds;
+  return bench_plan(engine, clock, request, outcome.plan, bench);
+}
+
+double speedup_over(const BenchResult& result, std::string_view library) {
+  for (const BaselineResult& baseline : result.baselines)
+    if (baseline.name.starts_with(library)) return baseline.speedup;
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("speed goals: percent of peak and speed-up over dense sgemm");
+  BenchProgram program;
+  Options options;
+  program.add_options(app);
+  app.add_option("--size", options.size, "M = K")->capture_default_str();
+  app.add_option("--n", options.n, "dense columns")->capture_default_str();
+  app.add_option("--densities", options.densities)->delimiter(',')->capture_default_str();
+  app.add_option("--formats", options.formats)->delimiter(',')->capture_default_str();
+  app.add_option("--tune-budget", options.tune_budget_s, "seconds to choose a schedule")
+      ->capture_default_str();
+  app.add_option("--rounds", options.rounds, "samples of each")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  program.command = command_line(argc, argv);
+  pin_to_one_core();
+
+  auto host = describe_host();
+  if (!host) return fail(host.error());
+  program.host = *host;
+  EngineOptions engine_options;
+  engine_options.threads = 1;
+  auto engine = Engine::create(engine_options);
+  if (!engine) return fail(engine.error());
+  const auto cases = make_cases(options);
+  if (!cases) return fail(cases.error());
+  std::printf("%-52s %-26s %9s %8s %7s %9s %9s\n", "case", "schedule", "time us", "GFLOP/s",
+              "% peak", "OpenBLAS", "oneDNN");
+  int missed = 0;
+  for (const Case& c : *cases) {
+    if (!program.wants(c.name())) continue;
+    const auto result = run_case(**engine, c, options);
+    if (!result) return fail(result.error());
+    const double openblas = speedup_over(*result, "OpenBLAS");
+    const bool reached =
+        result->percent_of_peak >= kPeakGoal && openblas >= kSpeedupGoal / c.density;
+    missed += reached ? 0 : 1;
+    const auto schedule = parse_kernel_name(result->kernel)->spec.schedule;
+    std::printf("%-52s %-26s %9.1f %8.1f %7.1f %8.2fx %8.2fx%s\n", c.name().c_str(),
+                to_text(schedule).c_str(), result->seconds * 1e6, result->gflops,
+                result->percent_of_peak, openblas, speedup_over(*result, "oneDNN"),
+                reached ? "" : "  below goal");
+    std::fflush(stdout);
+    auto entry = to_json_value(*result);
+    entry["name"] = c.name();
+    entry["density"] = c.density;
+    entry["problem"] = to_json_value(c.problem);
+    entry["goal_percent_of_peak"] = kPeakGoal;
+    entry["goal_speedup_over_openblas"] = kSpeedupGoal / c.density;
+    entry["reached"] = reached;
+    program.results.push_back(std::move(entry));
+  }
+  std::printf("%d of %zu cases below their goal (%.0f %% of peak, %.2f / density over OpenBLAS)\n",
+              missed, program.results.size(), kPeakGoal, kSpeedupGoal);
+  if (auto written = program.write(); !written) return fail(written.error());
+  return 0;
+}
+
+}  // namespace
+}  // namespace lacuna
+
+int main(int argc, char** argv) {
+  return lacuna::run(argc, argv);
+}

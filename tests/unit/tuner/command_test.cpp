@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parts of the command that need no process: text, tables, options. The verbs are run in tests/errors.
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "targets/target_yaml.h"
+#include "tuner/cli/assembly.h"
+#include "tuner/cli/kernel_choice.h"
+#include "tuner/cli/kernel_header.h"
+#include "tuner/cli/output.h"
+#include "tuner/cli/request.h"
+
+namespace lacuna::cli {
+namespace {
+
+TEST(ExitCode, IsStable) {
+  EXPECT_EQ(exit_code(ErrorCode::kOk), 0);
+  EXPECT_EQ(exit_code(ErrorCode::kInternal), 1);
+  EXPECT_EQ(exit_code(ErrorCode::kInvalidArgument), 2);
+  EXPECT_EQ(exit_code(ErrorCode::kInvalidFile), 2);
+  EXPECT_EQ(exit_code(ErrorCode::kNotFound), 3);
+  EXPECT_EQ(exit_code(ErrorCode::kIo), 4);
+  EXPECT_EQ(exit_code(ErrorCode::kUnsupported), 5);
+  EXPECT_EQ(exit_code(ErrorCode::kCompile), 6);
+  EXPECT_EQ(exit_code(ErrorCode::kInterrupted), 130);
+}
+
+TEST(Table, AlignsColumns) {
+  Table table({"name", "time"});
+  table.add({"a", "1.0 us"});
+  table.add({"longer", "10.0 us"});
+  EXPECT_EQ(table.to_text(), "name    time\na        1.0 us\nlonger  10.0 us");
+}
+
+TEST(Units, AreReadable) {
+  EXPECT_EQ(seconds_text(3.21e-8), "32.1 ns");
+  EXPECT_EQ(seconds_text(3.21e-5), "32.1 us");
+  EXPECT_EQ(seconds_text(3.21e-3), "3.21 ms");
+  EXPECT_EQ(seconds_text(3.21), "3.21 s");
+  EXPECT_EQ(bytes_text(512), "512 B");
+  EXPECT_EQ(bytes_text(48 * 1024), "48 KiB");
+  EXPECT_EQ(bytes_text(2 * 1024 * 1024), "2.0 MiB");
+}
+
+TEST(RandomMask, IsParsed) {
+  const auto mask = make_random_mask("64x128:16x8:0.25:7");
+  ASSERT_TRUE(mask) << mask.error().message;
+  EXPECT_EQ(mask->m(), 64);
+  EXPECT_EQ(mask->k(), 128);
+  EXPECT_DOUBLE_EQ(mask->density(), 0.25);
+  EXPECT_EQ(*mask, make_random_block_mask(64, 128, 16, 8, 0.25, 7).value());
+}
+
+TEST(RandomMask, BadTextIsNamed) {
+  for (const char* const text : {"", "64", "64x64", "64x64:8x8", "64x64:8x8:", "64x64:8x8:0.1:",
+                                 "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2", "ax64:8x8:0.1"}) {
+    const auto mask = make_random_mask(text);
+    ASSERT_FALSE(mask) << text;
+    EXPECT_EQ(
+        mask.error().message,
+        fmt::format("--random '{}' is not MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1",
+                    text));
+  }
+}
+
+TEST(MakeProblems, GivesTheEpilogueToTheFirstOperation) {
+  RequestOptions options;
+  options.ops = {"spmm", "sddmm"};
+  options.epilogue = "bias";
+  options.layout_c = "col";
+  const auto problems = make_problems(options, 10, 20);
+  ASSERT_TRUE(problems) << problems.error().message;
+  ASSERT_EQ(problems->size(), 2U);
+  EXPECT_EQ(problems->at(0).epilogue, Epilogue::kBias);
+  EXPECT_EQ(problems->at(1).epilogue, Epilogue::kNone);
+  EXPECT_EQ(problems->at(1).layout_c, Layout::kColMajor);
+}
+
+TEST(MakeProblems, NamesTheBadOption) {
+  const auto message = [](auto change) {
+    RequestOptions options;
+    change(options);
+    const auto problems = make_problems(options, 1, 1);
+    return problems ? "no error" : problems.error().message;
+  };
+  EXPECT_EQ(message([](RequestOptions& o) { o.ops = {"spmv"}; }),
+            "--op: 'spmv' is not one of: spmm, spmm_transposed, sddmm");
+  EXPECT_EQ(message([](RequestOptions& o) { o.layout_b = "diag"; }),
+            "--layout-b 'diag' is not one of: row, col");
+  EXPECT_EQ(message([](RequestOptions& o) { o.epilogue = "gelu"; }),
+            "--epilogue: 'gelu' is not one of: none, bias, bias_relu");
+  EXPECT_EQ(message([](RequestOptions& o) { o.n = -1; }), "--n -1 is not in [0, 2147483648]");
+}
+
+TEST(CountInstructions, SortsIntelSyntax) {
+  const InstructionMix mix = count_instructions(
+      "\t.text\nkernel:  # @kernel\n# %bb.0:\n\tpush\trbx\n.LBB0_1:\n\tvmovups\tzmm0, zmmword ptr "
+      "[rdi]\n"
+      "\tvbroadcastss\tzmm1, dword ptr [rsi]\n\tvfmadd231ps\tzmm2, zmm1, zmm0\n"
+      "\tvfmadd231ps\tzmm3, zmm0, dword ptr [rsi + 4]{1to16}\n\tvmovups\tzmmword ptr [rdx], zmm2\n"
+      "\tvmovaps\tzmm4, zmm3\n\tvshufps\tzmm4, zmm4, zmm4, 1\n\tjne\t.LBB0_1\n\tret\n");
+  EXPECT_EQ(mix.instructions, 10);
+  EXPECT_EQ(mix.by_class.at("fma"), 1);
+  EXPECT_EQ(mix.by_class.at("fma with broadcast"), 1);
+  EXPECT_EQ(mix.by_class.at("broadcast"), 1);
+  EXPECT_EQ(mix.by_class.at("vector load"), 1);
+  EXPECT_EQ(mix.by_class.at("vector store"), 1);
+  EXPECT_EQ(mix.by_class.at("vector copy"), 1);
+  EXPECT_EQ(mix.by_class.at("shuffle"), 1);
+  EXPECT_EQ(mix.by_class.at("branch"), 1);
+  EXPECT_EQ(mix.by_class.at("scalar"), 2);
+  EXPECT_EQ(mix.by_mnemonic.at("vmovups"), 2);
+}
+
+TEST(ChooseKernel, NamesAndOptionsMeet) {
+  RequestOptions options;
+  options.format = "bsr16x4";
+  const auto choices = choose_by_options(options, "sapphire-rapids");
+  ASSERT_TRUE(choices) << choices.error().message;
+  ASSERT_FALSE(choices->empty());
+  const std::string name = kernel_name(choices->front().spec, choices->front().target.name);
+  const auto again = choose_by_name(name, "");  // the '-' of the target's name is found again
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->spec, choices->front().spec);
+  EXPECT_EQ(again->target, choices->front().target);
+}
+
+TEST(ChooseKernel, ReportsUnknownNames) {
+  EXPECT_EQ(choose_by_name("nonsense", "").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(choose_by_options({}, "z80").error().code, ErrorCode::kNotFound);
+}
+
+TEST(KernelHeader, DeclaresTheKernel) {
+  RequestOptions options;
+  options.epilogue = "bias_relu";
+  options.layout_b = "col";
+  const auto choices = choose_by_options(options, "zen4");
+  ASSERT_TRUE(choices) << choices.error().message;
+  const std::string header = kernel_header(choices->front());
+  const std::string name = kernel_name(choices->front().spec, "zen4");
+  EXPECT_NE(header.find("void " + name + "(const lacuna_bsr_kernel_args* args);"),
+            std::string::npos)
+      << header;
+  EXPECT_NE(header.find("C[M,N] = max(0, A[M,K] * B[K,N] + bias)"), std::string::npos) << header;
+  EXPECT_NE(header.find("B: column-major"), std::string::npos);
+  EXPECT_NE(header.find("extern \"C\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lacuna::cli

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/predictor.h"
+
+#include <cstdint>
+
+#include <gtest/gtest.h>
+
+#include "targets/target_yaml.h"
+#include "templates/kernel_spec.h"
+#include "tests/unit/tuner/tuning_case.h"
+#include "tuner/candidates.h"
+
+namespace lacuna {
+namespace {
+
+class PredictorTest : public ::testing::TestWithParam<Op> {
+ protected:
+  void SetUp() override {
+    auto target = find_target("zen4");
+    ASSERT_TRUE(target) << target.error().message;
+    target_ = *target;
+    problem_.op = GetParam();
+    problem_.m = problem_.k = 1024;
+    rates_ = make_machine_rates(target_, nullptr);
+    spec_ = make_kernel_spec(problem_, Bsr{16, 16}, Schedule{});
+    const auto schedules = enumerate_schedules(spec_, target_);
+    ASSERT_FALSE(schedules.empty());
+    spec_.schedule = schedules.front();
+  }
+  [[nodiscard]] double seconds(std::int64_t blocks, std::int64_t n,
+                               std::int32_t threads = 1) const {
+    return predict(spec_, target_, rates_, block_counts(problem_, Bsr{16, 16}, blocks), n, threads)
+        .seconds;
+  }
+
+  Target target_;
+  Problem problem_;
+  MachineRates rates_;
+  KernelSpec spec_;
+};
+
+TEST_P(PredictorTest, MoreBlocksTakeLonger) {
+  double last = seconds(64, 256);
+  EXPECT_GT(last, 0);
+  for (const std::int64_t blocks : {128, 256, 512, 1024, 4096}) {
+    EXPECT_GT(seconds(blocks, 256), last) << blocks;
+    last = seconds(blocks, 256);
+  }
+}
+
+TEST_P(PredictorTest, MoreColumnsTakeLonger) {
+  EXPECT_LT(seconds(512, 64), seconds(512, 128));
+  EXPECT_LT(seconds(512, 128), seconds(512, 1024));
+}
+
+TEST_P(PredictorTest, NothingBeatsTheFmaPeak) {
+  const double flops = 2.0 * 1024 * 256 * 256;
+  const double peak = rates_.vector_fmas * 2 * target_.f32_lanes();
+  EXPECT_GE(seconds(1024, 256), flops / peak * 0.999);
+}
+
+TEST_P(PredictorTest, TwoThreadsHelpALargeProblemByAtMostTwo) {
+  const double one = seconds(4096, 2048);
+  const double two = seconds(4096, 2048, 2);
+  EXPECT_LT(two, one);
+  EXPECT_GE(two, one / 2);
+}
+
+TEST_P(PredictorTest, ASlowerMachineTakesLonger) {
+  MachineProfile profile;
+  profile.fma_f32_gflops = 1;
+  profile.clock_ghz = 1;
+  const MachineRates slow = make_machine_rates(target_, &profile);
+  EXPECT_TRUE(slow.measured);
+  const BlockCounts counts = block_counts(problem_, Bsr{16, 16}, 512);
+  EXPECT_GT(predict(spec_, target_, slow, counts, 256, 1).seconds,
+            predict(spec_, target_, rates_, counts, 256, 1).seconds);
+}
+
+TEST_P(PredictorTest, ThePartsExplainTheTotal) {
+  const Prediction p =
+      predict(spec_, target_, rates_, block_counts(problem_, Bsr{16, 16}, 512), 256, 1);
+  const double most = std::max({p.fma_s, p.load_s, p.store_s, p.memory_s});
+  EXPECT_GE(p.seconds, most);
+  EXPECT_LE(p.seconds, p.fma_s + p.load_s + p.store_s + p.memory_s + p.overhead_s);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, PredictorTest,
+                         ::testing::Values(Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm),
+                         [](const auto& test) { return std::string(to_text(test.param)); });
+
+TEST(MachineRates, TakesMeasuredValuesWhereThereAreSome) {
+  Target target;
+  target.vector_bits = 512;
+  MachineProfile profile;
+  profile.fma_f32_gflops = 64;
+  profile.l2_read_gbps = 100;
+  const MachineRates rates = make_machine_rates(target, &profile);
+  EXPECT_DOUBLE_EQ(rates.vector_fmas, 2e9);  // 64 GFLOP/s / (2 flop x 16 lanes)
+  EXPECT_DOUBLE_EQ(rates.l2_bytes, 1e11);
+  EXPECT_DOUBLE_EQ(rates.clock_hz, 3e9);  // not measured: assumed
+  EXPECT_FALSE(make_machine_rates(target, nullptr).measured);
+}
+
+TEST(BlockCountsOf, PanelsAreTheOutputsBlocks) {
+  Problem problem;
+  problem.m = 100;
+  problem.k = 33;
+  problem.op = Op::kSpmm;
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_out, 100);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 33);
+  problem.op = Op::kSpmmTransposed;
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 5);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_out, 33);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 100);
+  problem.op = Op::kSddmm;
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 100);
+}
+
+TEST(RankCandidates, IsSortedCompleteAndExact) {
+  const Mask mask = blocky_mask();
+  PlanRequest request;
+  request.mask = &mask;
+  request.problems = {problem_of(mask, Op::kSpmm), problem_of(mask, Op::kSddmm)};
+  auto target = find_target("zen4");
+  ASSERT_TRUE(target) << target.error().message;
+  request.target = *target;
+  const auto ranked = rank_candidates(request, make_machine_rates(*target, nullptr));
+  ASSERT_TRUE(ranked) << ranked.error().message;
+  EXPECT_EQ(ranked->size(), candidate_formats(request).size());
+  double last = 0;
+  for (const RankedFormat& format : *ranked) {
+    EXPECT_GE(format.predicted_s, last);
+    last = format.predicted_s;
+    ASSERT_EQ(format.schedules.size(), 2U);
+    EXPECT_DOUBLE_EQ(format.predicted_s, format.schedules[0].front().prediction.seconds +
+                                             format.schedules[1].front().prediction.seconds);
+    const auto structure = make_bsr_structure(mask, std::get<Bsr>(format.format));
+    ASSERT_TRUE(structure);
+    EXPECT_EQ(format.blocks, structure->nnz_blocks()) << to_text(format.format);
+  }
+}
+
+TEST(RankCandidates, RefusesABadRequest) {
+  const auto ranked = rank_candidates(PlanRequest{}, MachineRates{});
+  ASSERT_FALSE(ranked);
+  EXPECT_EQ(ranked.error().message, "the plan has no mask");
+}
+
+}  // namespace
+}  // namespace lacuna
