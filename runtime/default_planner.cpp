@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -79,7 +80,9 @@ std::optional<Plan> recorded_plan(const PlanRequest& request, const std::string&
 std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
                                      std::int64_t blocks, const Target& target) {
   std::vector<RankedSchedule> ranked = estimate_schedules(problem, format, blocks, target);
-  std::ranges::stable_sort(ranked, {}, &RankedSchedule::cycles);
+  std::ranges::sort(ranked, [](const RankedSchedule& x, const RankedSchedule& y) {
+    return std::tie(x.cycles, x.schedule) < std::tie(y.cycles, y.schedule);
+  });
   std::vector<Schedule> schedules;
   for (const RankedSchedule& item : ranked)
     schedules.push_back(item.schedule);

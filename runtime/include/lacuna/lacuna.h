@@ -147,7 +147,7 @@ typedef struct lacuna_operands {
   float* c;            /* read by sddmm, written otherwise */
   int64_t ldc;
   const float* bias;   /* NULL without a bias epilogue */
-  int64_t n;           /* dense columns of this call; 0 does nothing */
+  int64_t n;           /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
 } lacuna_operands;
 
 /* Runs problem number `problem` of the plan. The result is the same, bit for bit, for any number of threads. */
