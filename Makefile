@@ -26,7 +26,7 @@ test: install-deps ## build with warnings as errors and run every test
 bench: install-deps ## build the benchmarks, run them, write results/
 	cmake --preset release
 	cmake --build --preset release
-	.ci/run_benchmarks.py build/release results/bench
+	.ci/run_benchmarks.sh build/release results/bench
 
 sanitize: install-deps ## build with address and undefined-behaviour sanitizers, run the unit tests
 	cmake --preset asan
