@@ -20,8 +20,7 @@ namespace lacuna {
 struct BenchProgram {
   std::string out;     // JSON file; empty: none
   std::string filter;  // only cases whose name contains it
-  std::string
-      format;  // accepted for .ci/run_benchmarks.py, which passes Google Benchmark's options
+  std::string format;  // of the file: json, as Google Benchmark's option says it
   std::string command;
   nlohmann::json results = nlohmann::json::array();
   HostDescription host;
