@@ -60,8 +60,9 @@ struct Header {
 
 template <class T>
 void append(std::vector<std::byte>& out, std::span<const T> values) {
-  const auto bytes = std::as_bytes(values);
-  out.insert(out.end(), bytes.begin(), bytes.end());
+  const std::size_t before = out.size();
+  out.resize(before + values.size_bytes());
+  if (!values.empty()) std::memcpy(out.data() + before, values.data(), values.size_bytes());
 }
 
 template <class T>

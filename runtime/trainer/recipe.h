@@ -128,6 +128,11 @@ struct Recipe {
 // Also kNotFound and kIo.
 [[nodiscard]] Result<Recipe> load_recipe(const std::filesystem::path& path);
 
+// A recipe by path (contains '/' or ends in .yaml), else by name from $LACUNA_RECIPES, the installed share/lacuna/recipes
+// or the source tree. Errors: those of load_recipe; kNotFound, listing the known names.
+[[nodiscard]] Result<Recipe> find_recipe(const std::string& name_or_path);
+[[nodiscard]] std::vector<std::string> known_recipe_names();  // sorted
+
 // Whether a run of `recipe` may go on from one of `before`: all but name, epochs, checkpoint_every and data must
 // be equal. Errors: kInvalidArgument, naming the first key that differs and both values.
 [[nodiscard]] Result<> check_same_run(const Recipe& before, const Recipe& recipe);

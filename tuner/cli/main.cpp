@@ -18,12 +18,9 @@ constexpr int kUsageError = 2;
 constexpr int kInternalError = 1;
 
 // In the order of --help.
-constexpr auto kVerbs = {&add_probe_verb,   &add_tune_verb,     &add_explain_verb,
-                         &add_bench_verb,   &add_generate_verb, &add_inspect_verb,
-#ifdef LACUNA_WITH_TRAIN
-                         &add_train_verb,
-#endif
-                         &add_records_verb, &add_doctor_verb};
+constexpr auto kVerbs = {&add_probe_verb,    &add_tune_verb,    &add_explain_verb, &add_bench_verb,
+                         &add_generate_verb, &add_inspect_verb, &add_train_verb,   &add_demo_verb,
+                         &add_records_verb,  &add_doctor_verb};
 
 // What a person can do about an error of this kind.
 std::string next_step(ErrorCode code, const std::string& verb) {

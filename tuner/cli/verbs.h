@@ -57,6 +57,7 @@ class Registry {
 };
 
 void add_bench_verb(Registry& registry);
+void add_demo_verb(Registry& registry);
 void add_doctor_verb(Registry& registry);
 void add_explain_verb(Registry& registry);
 void add_generate_verb(Registry& registry);

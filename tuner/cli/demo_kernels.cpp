@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/cli/demo_kernels.h"
+
+#include <utility>
+
+#include "tuner/baseline.h"
+#include "tuner/bench.h"
+#include "tuner/measurer.h"
+#include "tuner/probe/loops.h"
+
+namespace lacuna::cli {
+namespace {
+
+constexpr std::int32_t kRounds = 9;
+constexpr double kBudgetS = 1;
+constexpr std::int64_t kPeakSteps = 1000;  // about 5 us a call
+
+std::string operation_name(Op op) {
+  switch (op) {
+    case Op::kSpmm:
+      return "forward";
+    case Op::kSpmmTransposed:
+      return "input gradient";
+    case Op::kSddmm:
+      return "weight gradient";
+  }
+  return "";
+}
+
+Problem to_problem(const lacuna_problem& given, const trainer::LayerShape& shape) {
+  Problem problem;
+  problem.op = static_cast<Op>(given.op);
+  problem.m = shape.mask.m;
+  problem.k = shape.mask.k;
+  problem.n = given.n;
+  problem.layout_b = static_cast<Layout>(given.layout_b);
+  problem.layout_c = static_cast<Layout>(given.layout_c);
+  problem.epilogue = static_cast<Epilogue>(given.epilogue);
+  problem.accumulate = given.accumulate == 1;
+  return problem;
+}
+
+}  // namespace
+
+Result<LayerRequest> make_layer_request(const Engine& engine, const trainer::LayerShape& shape) {
+  const trainer::BlockMask& blocks = shape.mask;
+  LACUNA_TRY(Mask mask, Mask::from_blocks(blocks.m, blocks.k, blocks.r, blocks.c, blocks.flags));
+  LayerRequest layer;
+  layer.mask = std::make_unique<const Mask>(std::move(mask));
+  layer.request.mask = layer.mask.get();
+  for (const lacuna_problem& problem : trainer::layer_problems(shape))
+    layer.request.problems.push_back(to_problem(problem, shape));
+  layer.request.padding = Padding::kExact;
+  layer.request.target = engine.target();
+  layer.request.threads = engine.threads();
+  return layer;
+}
+
+Result<std::vector<KernelRate>> measure_lacuna_layer(Engine& engine, Clock& clock,
+                                                     const trainer::LayerShape& shape,
+                                                     const std::atomic<bool>* stop) {
+  LACUNA_TRY(const LayerRequest layer, make_layer_request(engine, shape));
+  LACUNA_TRY(const Plan plan, engine.planner().plan(layer.request));
+  BenchOptions options;
+  options.rounds = kRounds;
+  options.budget_s = kBudgetS;
+  options.baselines = false;
+  options.stop = stop;
+  std::vector<KernelRate> rates;
+  for (std::size_t p = 0; p < layer.request.problems.size(); ++p) {
+    PlanRequest single = layer.request;
+    single.problems = {layer.request.problems[p]};
+    const Plan of_problem{plan.format, {plan.schedules[p]}, plan.provenance};
+    LACUNA_TRY(const BenchResult result, bench_plan(engine, clock, single, of_problem, options));
+    rates.push_back({operation_name(single.problems[0].op), result.kernel, result.seconds,
+                     result.gflops, result.percent_of_peak});
+  }
+  return rates;
+}
+
+Result<std::vector<KernelRate>> measure_dense_layer(Engine& engine, Clock& clock,
+                                                    const trainer::LayerShape& shape,
+                                                    const std::atomic<bool>* stop) {
+  LACUNA_TRY(const SgemmBaseline blas,
+             SgemmBaseline::open(GemmLibrary::kOpenBlas, engine.threads()));
+  const auto count = [](std::int64_t rows, std::int64_t columns) {
+    return static_cast<std::size_t>(rows * columns);
+  };
+  const std::int64_t n = shape.batch;
+  std::vector<float> a(count(shape.mask.m, shape.mask.k), 1);
+  std::vector<float> outputs(count(shape.mask.m, n), 1);
+  std::vector<float> inputs(count(shape.mask.k, n), 1);
+  std::vector<TimedCall> calls;
+  std::vector<Problem> problems;
+  for (const lacuna_problem& given : trainer::layer_problems(shape)) {
+    const Problem problem = problems.emplace_back(to_problem(given, shape));
+    const bool forward = problem.op == Op::kSpmm;
+    const DenseOperands operands{a.data(), forward ? inputs.data() : outputs.data(), n,
+                                 forward ? outputs.data() : inputs.data(), n};
+    calls.emplace_back([&blas, call = make_gemm_call(problem, n, operands)] { blas.run(call); });
+  }
+  const RegisterLoop peak = make_fma_f32_loop(engine.target());
+  calls.emplace_back([&peak] { peak.run(kPeakSteps); });
+
+  MeasureOptions options;
+  options.rounds = kRounds;
+  options.budget_s = kBudgetS;
+  options.stop = stop;
+  const Samples samples = measure_interleaved(clock, calls, options);
+  if (samples.seconds.back().empty())
+    return make_error(ErrorCode::kInterrupted, "interrupted while measuring sgemm");
+  const double flops = 2.0 * static_cast<double>(shape.mask.m) * static_cast<double>(shape.mask.k) *
+                       static_cast<double>(n);
+  const double peak_flops = peak.work_per_step * kPeakSteps;
+  std::vector<KernelRate> rates;
+  for (std::size_t p = 0; p < problems.size(); ++p) {
+    const double seconds = samples.minimum(p);
+    rates.push_back(
+        {operation_name(problems[p].op), blas.version() + " sgemm", seconds, flops / seconds * 1e-9,
+         100 * samples.paired_ratio(problems.size(), p) * flops / peak_flops / engine.threads()});
+  }
+  return rates;
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `lacuna demo`: probe, tune, train dense and block-sparse networks on Fashion-MNIST, and compare them in one table.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/trainer/dataset.h"
+#include "runtime/trainer/network.h"
+#include "runtime/trainer/trainer.h"
+#include "targets/host.h"
+#include "tuner/cli/demo_kernels.h"
+#include "tuner/cli/demo_report.h"
+#include "tuner/cli/request.h"
+#include "tuner/cli/run_environment.h"
+#include "tuner/cli/training.h"
+#include "tuner/cli/verbs.h"
+#include "tuner/probe/probe_machine.h"
+#include "tuner/tuner.h"
+
+namespace lacuna::cli {
+namespace {
+
+struct DemoVerbOptions {
+  std::vector<std::string> recipes = {"fashion-mnist-dense", "fashion-mnist-sparse90",
+                                      "fashion-mnist-sparse95"};
+  std::optional<std::int64_t> epochs;
+  std::string out = "results";
+  std::string data;
+  int threads = 0;
+  std::string rigor = "quick";
+};
+
+Result<MachineProfile> find_or_probe(const HostDescription& host, Clock& clock,
+                                     const Context& context) {
+  const auto path = profile_path(host_fingerprint(host));
+  if (auto known = load_profile(path)) return known;
+  ProbeOptions options;
+  options.stop = context.stop;
+  Progress progress("probing this machine");
+  options.progress = [&](double fraction, std::string_view what) {
+    progress.update(fraction, what);
+  };
+  LACUNA_TRY(MachineProfile profile, probe_machine(host, clock, options));
+  if (const auto stored = store_profile(path, profile); !stored)
+    context.output.note(stored.error().message);
+  return profile;
+}
+
+bool runs_on_lacuna(const trainer::LayerSpec& spec) {
+  return spec.kind == trainer::LayerKind::kSparse || spec.backend == trainer::DenseBackend::kLacuna;
+}
+
+// What a net's stages share.
+struct Demo {
+  const Context& context;
+  Engine& engine;
+  SteadyClock& clock;
+  const MachineProfile& profile;
+  const trainer::Dataset& data;
+  Rigor rigor = Rigor::kQuick;
+};
+
+// Records for every layer: the trainer's plans then find what was measured.
+Result<> tune_layers(const Demo& demo, const trainer::Recipe& recipe,
+                     const std::vector<trainer::LayerShape>& shapes) {
+  Progress progress("tuning " + recipe.name);
+  for (std::size_t l = 0; l < shapes.size(); ++l) {
+    if (!runs_on_lacuna(recipe.layers[l])) continue;
+    LACUNA_TRY(const LayerRequest layer, make_layer_request(demo.engine, shapes[l]));
+    TuneOptions options;
+    options.rigor = demo.rigor;
+    options.stop = demo.context.stop;
+    options.progress = [&](double fraction, std::string_view what) {
+      progress.update((static_cast<double>(l) + fraction) / static_cast<double>(shapes.size()),
+                      what);
+    };
+    LACUNA_TRY(const TuneOutcome outcome,
+               find_or_tune(demo.engine, demo.clock, layer.request, &demo.profile, options));
+    for (const std::string& warning : outcome.warnings)
+      demo.context.output.note(warning);
+    if (outcome.interrupted)
+      return make_error(ErrorCode::kInterrupted, "interrupted while tuning; records are kept");
+  }
+  return {};
+}
+
+Result<trainer::TrainSummary> train_net(const Demo& demo, const trainer::Recipe& recipe) {
+  trainer::TrainOptions options;
+  options.threads = demo.engine.threads();
+  options.clock_s = training_clock();
+  options.stop = demo.context.stop;
+  TrainingDisplay display(demo.context.output, recipe.name);
+  LACUNA_TRY(trainer::TrainSummary summary, trainer::train(recipe, demo.data, options, display));
+  if (summary.interrupted)
+    return make_error(ErrorCode::kInterrupted, "interrupted while training {}", recipe.name);
+  return summary;
+}
+
+Result<DemoNet> run_net(const Demo& demo, trainer::Recipe recipe) {
+  const auto shapes =
+      trainer::layer_shapes(recipe, demo.data.train.features, demo.engine.threads());
+  LACUNA_TRY_VOID(tune_layers(demo, recipe, shapes));
+  DemoNet net;
+  LACUNA_TRY(net.summary, train_net(demo, recipe));
+  for (std::size_t l = 0; l < shapes.size(); ++l) {
+    const bool by_blas = net.summary.layers[l].format == "dense";
+    const auto measure = by_blas ? measure_dense_layer : measure_lacuna_layer;
+    LACUNA_TRY(auto rates, measure(demo.engine, demo.clock, shapes[l], demo.context.stop));
+    net.kernels.push_back(std::move(rates));
+  }
+  net.recipe = std::move(recipe);
+  return net;
+}
+
+Result<std::vector<trainer::Recipe>> load_recipes(const DemoVerbOptions& options) {
+  std::vector<trainer::Recipe> recipes;
+  for (const std::string& name : options.recipes) {
+    LACUNA_TRY(trainer::Recipe recipe, trainer::find_recipe(name));
+    if (options.epochs && *options.epochs < 1)
+      return make_error(ErrorCode::kInvalidArgument, "--epochs {} is not positive",
+                        *options.epochs);
+    recipe.epochs = options.epochs.value_or(recipe.epochs);
+    if (!options.data.empty()) recipe.data.folder = options.data;
+    if (!recipes.empty() && (recipe.data != recipes.front().data ||
+                             recipe.layers.back().units != recipes.front().layers.back().units))
+      return make_error(ErrorCode::kInvalidArgument,
+                        "recipe {} trains on other data than {}: not comparable", recipe.name,
+                        recipes.front().name);
+    recipes.push_back(std::move(recipe));
+  }
+  return recipes;
+}
+
+Result<> run_demo(const DemoVerbOptions& options, Context& context) {
+  auto rigor = parse_enum<Rigor>(options.rigor);
+  if (!rigor) return add_context("--rigor", std::move(rigor).error());
+  LACUNA_TRY(const auto recipes, load_recipes(options));
+  LACUNA_TRY(const int threads, training_threads(options.threads));
+  LACUNA_TRY(const auto data,
+             trainer::load_dataset(recipes.front().data, recipes.front().layers.back().units));
+  LACUNA_TRY(const HostDescription host, describe_host());
+  SteadyClock clock;
+  DemoReport report;
+  report.threads = threads;
+  report.environment = run_environment(host, "lacuna demo");
+  LACUNA_TRY(report.profile, find_or_probe(host, clock, context));
+  LACUNA_TRY(const Session session, open_session(threads));
+  const Demo demo{context, *session.engine, clock, report.profile, data, *rigor};
+  for (const trainer::Recipe& recipe : recipes) {
+    LACUNA_TRY(auto net, run_net(demo, recipe));
+    report.nets.push_back(std::move(net));
+  }
+  context.output.print("");
+  context.output.print(to_text(report));
+  LACUNA_TRY(const auto stem, store_report(options.out, report));
+  context.output.print(fmt::format("written to {}.json and .md", stem.string()));
+  context.output.print_json(to_json(report));
+  return {};
+}
+
+}  // namespace
+
+void add_demo_verb(Registry& registry) {
+  const auto options = std::make_shared<DemoVerbOptions>();
+  CLI::App& verb = registry.add({
+      .name = "demo",
+      .summary = "probe, tune, train dense and block-sparse networks on Fashion-MNIST, and compare "
+                 "them in one table",
+      .example = "  lacuna demo\n  lacuna demo --epochs 10 --out /tmp/results",
+      .action = [options](Context& context) { return run_demo(*options, context); },
+  });
+  verb.add_option("--recipes", options->recipes,
+                  "recipes to compare, the first is the baseline (default: dense, 90 %, 95 %)")
+      ->delimiter(',');
+  verb.add_option("--epochs", options->epochs, "instead of the recipes'");
+  verb.add_option("--out", options->out, "folder of the report")->capture_default_str();
+  verb.add_option("--data", options->data, "folder of the IDX files, instead of the recipes'");
+  verb.add_option("--threads", options->threads, "0: all cores")->capture_default_str();
+  verb.add_option("--rigor", options->rigor, "of tuning: quick or measure")->capture_default_str();
+}
+
+}  // namespace lacuna::cli
