@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -24,8 +25,8 @@ std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Pro
     spec.schedule = schedule;
     ranked.push_back({schedule, predict(spec, request.target, rates, counts, n, request.threads)});
   }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
-    return a.prediction.seconds < b.prediction.seconds;
+  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.prediction.seconds, a.schedule) < std::tie(b.prediction.seconds, b.schedule);
   });
   return ranked;
 }
@@ -58,8 +59,9 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
     return make_error(ErrorCode::kInvalidArgument,
                       "no legal schedule for any of {} formats on target {}", formats.size(),
                       request.target.name);
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.predicted_s < b.predicted_s; });
+  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.predicted_s, a.format) < std::tie(b.predicted_s, b.format);
+  });
   return ranked;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "tuner/counter_random.h"
 
@@ -170,8 +171,9 @@ class Race {
   }
 
   void keep_best(std::size_t count) {
-    std::stable_sort(field_.begin(), field_.end(),
-                     [&](std::size_t a, std::size_t b) { return minimum(a) < minimum(b); });
+    std::sort(field_.begin(), field_.end(), [&](std::size_t a, std::size_t b) {
+      return std::pair(minimum(a), a) < std::pair(minimum(b), b);
+    });
     for (std::size_t i = count; i < field_.size(); ++i)
       exits_[field_[i]] = RaceExit::kHalved;
     field_.resize(std::min(count, field_.size()));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "codegen/code_generator.h"
@@ -74,8 +75,10 @@ std::vector<TuneRun::Choice> TuneRun::choices_of_single_problem() const {
       handicap += kHandicap;
     }
   }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.first, a.second.format, a.second.schedules) <
+           std::tie(b.first, b.second.format, b.second.schedules);
+  });
   std::vector<Choice> choices;
   choices.reserve(ranked.size());
   for (auto& [seconds, choice] : ranked)
@@ -296,13 +299,12 @@ void TuneRun::record_unmeasured() {
     record.verdict = unmeasured_verdict(format.predicted_s, best_s);
     candidates.push_back(std::move(record));
   }
-  const auto later = [](const CandidateRecord& a, const CandidateRecord& b) {
-    const bool a_measured = a.measured_s > 0;
-    const bool b_measured = b.measured_s > 0;
-    if (a_measured != b_measured) return a_measured;
-    return a_measured ? a.measured_s < b.measured_s : a.predicted_s < b.predicted_s;
+  const auto place = [](const CandidateRecord& c) {
+    return std::tuple(c.measured_s <= 0, c.measured_s, c.predicted_s, c.format, c.schedules);
   };
-  std::stable_sort(candidates.begin() + 1, candidates.end(), later);
+  std::sort(
+      candidates.begin() + 1, candidates.end(),
+      [&](const CandidateRecord& a, const CandidateRecord& b) { return place(a) < place(b); });
 }
 
 void TuneRun::fill_record() {
