@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codegen/code_generator.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <memory>
 #include <string_view>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <utility>
+#include <vector>
 
 #include "targets/base/dynlib.h"
 #include "targets/base/env.h"
 #include "targets/base/fields.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
 #include "templates/abi.h"
+#include "templates/kernel_spec.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -65,6 +73,7 @@ Result<Plugin> find_plugin() {
     if (fs::exists(path, ignored)) return open_plugin(path);
   }
   std::vector<std::string> tried;
+  tried.reserve(paths.size());
   for (const fs::path& path : paths)
     tried.push_back(path.lexically_normal().string());
   return make_error(ErrorCode::kUnsupported, "no code generator: {} not found in {}; {}",

@@ -6,18 +6,24 @@
 // Input is not trusted: the bytes may come from a cache file. Every offset, size, count and index is checked before
 // use; nothing is executed here. Layout of the mapping: executable sections, then, on fresh pages, read-only ones.
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <elf.h>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <sys/mman.h>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <type_traits>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "codegen/kernel.h"
+#include "targets/base/result.h"
 
 namespace lacuna {
 namespace {
@@ -47,7 +53,7 @@ std::optional<Bytes> slice(Bytes bytes, std::uint64_t offset, std::uint64_t size
 template <class T>
 T entry(Bytes table, std::uint64_t index) {
   static_assert(std::is_trivially_copyable_v<T>);
-  T value;
+  T value{};
   std::memcpy(&value, table.data() + index * sizeof(T), sizeof(T));
   return value;
 }

@@ -2,13 +2,21 @@
 #include "codegen/object_cache.h"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "codegen/kernel.h"
 #include "targets/base/file.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
 
 namespace lacuna {
 namespace {

@@ -3,16 +3,29 @@
 // The C ABI (lacuna.h): checks what C callers can get wrong, then calls Engine, Mask and ExecutablePlan. Every entry
 // point that can fail goes through guarded(), so that no exception leaves the library.
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
 #include <utility>
+#include <vector>
 
 #include "lacuna/lacuna.h"
+#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
+#include "runtime/mask.h"
 #include "runtime/mask_io.h"
+#include "runtime/parallel.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 
 struct lacuna_context {
   std::unique_ptr<lacuna::Engine> engine;

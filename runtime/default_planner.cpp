@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
-#include <variant>
+#include <vector>
 
 #include "runtime/bsr_structure.h"
 #include "runtime/planner.h"
 #include "runtime/record.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 namespace {
@@ -84,6 +93,7 @@ std::vector<Schedule> rank_schedules(const Problem& problem, const Format& forma
     return std::tie(x.cycles, x.schedule) < std::tie(y.cycles, y.schedule);
   });
   std::vector<Schedule> schedules;
+  schedules.reserve(ranked.size());
   for (const RankedSchedule& item : ranked)
     schedules.push_back(item.schedule);
   return schedules;
@@ -99,6 +109,7 @@ Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
                       "format {} would store elements outside the mask",
                       to_text(request.pinned_format.value_or(Bsr{})));
   std::vector<Bsr> shapes;
+  shapes.reserve(formats.size());
   for (const Format& format : formats)
     shapes.push_back(std::get<Bsr>(format));
   const std::vector<std::int64_t> blocks = count_blocks(*request.mask, shapes);

@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/engine.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "codegen/code_generator.h"
+#include "codegen/kernel.h"
+#include "codegen/object_cache.h"
+#include "runtime/parallel.h"
+#include "runtime/planner.h"
 #include "targets/base/env.h"
 #include "targets/base/file.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
+#include "targets/target.h"
+#include "templates/kernel_spec.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 namespace {

@@ -6,13 +6,28 @@
 // order of summation that the kernel fixes, so no split changes a bit of the result.
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
-#include <variant>
+#include <vector>
 
+#include "codegen/kernel.h"
+#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
+#include "runtime/parallel.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/abi.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 namespace {

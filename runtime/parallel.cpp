@@ -2,6 +2,7 @@
 #include "runtime/parallel.h"
 
 #include <bit>
+#include <cstdint>
 #include <omp.h>
 
 namespace lacuna {

@@ -3,10 +3,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <utility>
-#include <variant>
+#include <vector>
 
 #include "runtime/bsr_structure.h"
+#include "runtime/mask.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 namespace {
