@@ -34,7 +34,7 @@ struct SimulatedMachine {
   [[nodiscard]] TimedCall kernel(double seconds) {
     return [this, seconds] {
       const double noise = 0.5 * (1.0 + counter_uniform(seed, ++calls));
-      double factor = 1.0 + jitter * noise;
+      double factor = 1.0 + jitter * noise * noise * noise;
       if (drift_period_s > 0) {
         const double phase = clock.now_s() / drift_period_s;
         const double place = phase - static_cast<double>(static_cast<std::int64_t>(phase));

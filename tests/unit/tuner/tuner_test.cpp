@@ -20,10 +20,11 @@
 namespace lacuna {
 namespace {
 
-// Time passes by a fixed step at every look at the clock: all candidates are equally fast.
+// Time passes by a fixed step at every look at the clock, longer than a sample must last: all candidates are equally
+// fast, and each is called once a sample.
 class TickingClock final : public Clock {
  public:
-  explicit TickingClock(double step_s = 1e-5) : step_s_(step_s) {}
+  explicit TickingClock(double step_s = 2e-4) : step_s_(step_s) {}
   [[nodiscard]] double now_s() override { return now_s_ += step_s_; }
 
  private:
@@ -147,7 +148,7 @@ TEST_F(TunerTest, StoppedInTheRaceKeepsTheBestSoFar) {
    public:
     [[nodiscard]] double now_s() override {
       if (racing && ++looks == 40) stop = true;
-      return now += 1e-5;
+      return now += 2e-4;
     }
     std::atomic<bool> stop{false};
     bool racing = false;
