@@ -147,7 +147,7 @@ Values reduce_tile(KernelBuilder& kb, const PanelOfB& b, Value* sub, int vectors
   std::vector<ReductionPointer> streams = rows.pointers;
   streams.push_back({kb.at(b.base, kb.mul(sub, kb.i64(4))), b.column_bytes});
   return reduce_n(
-      kb, kb.sub(kb.args().n_end, kb.args().n_begin), streams, zeros,
+      kb, kb.sub(kb.args().n_end, kb.args().n_begin), streams, zeros, kb.spec().schedule.ku,
       [&](const Values& acc, const Values& p) {
         prefetch_columns(kb, b, vectors, rows, p);
         return outer_product(

@@ -65,9 +65,11 @@ Value* KernelBuilder::load_i64(Value* array, Value* index) {
 }
 
 Value* KernelBuilder::load_i32(Value* array, Value* index) {
-  Value* const narrow =
-      ir_.CreateLoad(ir_.getInt32Ty(), ir_.CreateGEP(ir_.getInt32Ty(), array, index));
-  return ir_.CreateSExt(narrow, ir_.getInt64Ty());
+  return load_i32(ir_.CreateGEP(ir_.getInt32Ty(), array, index));
+}
+
+Value* KernelBuilder::load_i32(Value* pointer) {
+  return ir_.CreateSExt(ir_.CreateLoad(ir_.getInt32Ty(), pointer), ir_.getInt64Ty());
 }
 
 // Alignment 4, not 64: vmovups is as fast as vmovaps on aligned data, and never faults.

@@ -64,6 +64,7 @@ class KernelBuilder {
   // i64 / sign-extended i32 element `index` of an array
   [[nodiscard]] llvm::Value* load_i64(llvm::Value* array, llvm::Value* index);
   [[nodiscard]] llvm::Value* load_i32(llvm::Value* array, llvm::Value* index);
+  [[nodiscard]] llvm::Value* load_i32(llvm::Value* pointer);
 
   // --- vectors ---
   [[nodiscard]] llvm::Value* zero() const { return llvm::Constant::getNullValue(vector_type_); }

@@ -86,13 +86,13 @@ Values reduce(KernelBuilder& kb, std::int64_t depth, const std::vector<Reduction
 }
 
 Values reduce_n(KernelBuilder& kb, Value* depth, const std::vector<ReductionPointer>& streams,
-                const Values& acc, const ReductionStep& step) {
-  const std::int64_t ku = kb.spec().schedule.ku;
+                const Values& acc, std::int64_t unroll, const ReductionStep& step) {
   ReductionState state = starting_state(streams, acc);
   Value* begin = kb.i64(0);
-  if (ku > 1) {
-    Value* const whole = kb.mul(kb.ir().CreateSDiv(depth, kb.i64(ku)), kb.i64(ku));
-    state = loop_steps(kb, begin, whole, ku, KernelBuilder::Trip::kMayBeZero, streams, state, step);
+  if (unroll > 1) {
+    Value* const whole = kb.mul(kb.ir().CreateSDiv(depth, kb.i64(unroll)), kb.i64(unroll));
+    state =
+        loop_steps(kb, begin, whole, unroll, KernelBuilder::Trip::kMayBeZero, streams, state, step);
     begin = whole;
   }
   return loop_steps(kb, begin, depth, 1, KernelBuilder::Trip::kMayBeZero, streams, state, step).acc;

@@ -34,9 +34,9 @@ using ReductionStep = std::function<Values(const Values& acc, const Values& poin
                             const std::vector<ReductionPointer>& streams, const Values& acc,
                             const ReductionStep& step);
 
-// The same with a depth known at call time, 0 included: ku steps at a time, then single steps.
+// The same with a depth known at call time, 0 included: `unroll` steps at a time, then single steps.
 [[nodiscard]] Values reduce_n(KernelBuilder& kb, llvm::Value* depth,
                               const std::vector<ReductionPointer>& streams, const Values& acc,
-                              const ReductionStep& step);
+                              std::int64_t unroll, const ReductionStep& step);
 
 }  // namespace lacuna
