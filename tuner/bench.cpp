@@ -91,13 +91,14 @@ void fill_result(BenchResult& result, const Samples& samples, const PlanRequest&
   for (BaselineResult& baseline : result.baselines) {
     if (!baseline.missing.empty()) continue;
     baseline.seconds = samples.minimum(next);
-    baseline.speedup = samples.paired_ratio(next, 0);
+    baseline.speedup = result.seconds > 0 ? baseline.seconds / result.seconds : 0;
+    baseline.speedup_paired = samples.paired_ratio(next, 0);
     ++next;
   }
   if (peak_flops == 0) return;
-  // Paired: peak loop and kernel of the same round ran at the same clock.
   result.peak_gflops = peak_flops / samples.minimum(next) * 1e-9;
-  result.percent_of_peak =
+  result.percent_of_peak = 100 * result.gflops / result.peak_gflops / request.threads;
+  result.percent_of_peak_paired =
       100 * samples.paired_ratio(next, 0) * flops / peak_flops / request.threads;
 }
 

@@ -27,7 +27,9 @@ struct BaselineResult {
   std::string name;  // "OpenBLAS 0.3.21 SkylakeX", or the library's plain name when it is missing
   std::string missing;  // why it was not measured, with the package to install; empty if it was
   double seconds = 0;   // interleaved minimum
-  double speedup = 0;   // median of the ratios of the same round: its time / the kernel's
+  double speedup = 0;   // its minimum / the kernel's
+  double speedup_paired =
+      0;  // median of the ratios of the same round; far from speedup: a disturbed run
 
   template <class Self, class Visit>
   static constexpr void for_each_field(Self& self, Visit&& visit) {
@@ -35,6 +37,7 @@ struct BaselineResult {
     visit("missing", self.missing);
     visit("seconds", self.seconds);
     visit("speedup", self.speedup);
+    visit("speedup_paired", self.speedup_paired);
   }
 };
 
@@ -45,8 +48,9 @@ struct BenchResult {
   std::string provenance;
   double seconds = 0;  // interleaved minimum of one call
   double gflops = 0;
-  double peak_gflops = 0;      // of one core, in the same run; 0 = not measured
-  double percent_of_peak = 0;  // from paired ratios; of all the threads' peak
+  double peak_gflops = 0;             // of one core, in the same run; 0 = not measured
+  double percent_of_peak = 0;         // of minima; of all the threads' peak
+  double percent_of_peak_paired = 0;  // median of the ratios of the same round
   std::vector<BaselineResult> baselines;
   std::int32_t samples = 0;
   std::int32_t threads = 1;
@@ -61,6 +65,7 @@ struct BenchResult {
     visit("gflops", self.gflops);
     visit("peak_gflops", self.peak_gflops);
     visit("percent_of_peak", self.percent_of_peak);
+    visit("percent_of_peak_paired", self.percent_of_peak_paired);
     visit("baselines", self.baselines);
     visit("samples", self.samples);
     visit("threads", self.threads);

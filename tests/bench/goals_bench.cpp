@@ -34,6 +34,11 @@ struct Case {
   }
 };
 
+struct CaseResult {
+  BenchResult bench;
+  double density = 0;  // of the mask: whole blocks round the wanted one
+};
+
 struct Options {
   std::int64_t size = 1024;
   std::int64_t n = 256;
@@ -61,7 +66,7 @@ Result<std::vector<Case>> make_cases(const Options& options) {
   return cases;
 }
 
-Result<BenchResult> run_case(Engine& engine, const Case& c, const Options& options) {
+Result<CaseResult> run_case(Engine& engine, const Case& c, const Options& options) {
   LACUNA_TRY(const Mask mask, make_random_block_mask(c.problem.m, c.problem.k, c.format.r,
                                                      c.format.c, c.density, kSeed));
   PlanRequest request;
@@ -79,13 +84,37 @@ Result<BenchResult> run_case(Engine& engine, const Case& c, const Options& optio
     std::fprintf(stderr, "%s\n", warning.c_str());
   BenchOptions bench;
   bench.rounds = options.rounds;
-  return bench_plan(engine, clock, request, outcome.plan, bench);
+  LACUNA_TRY(BenchResult result, bench_plan(engine, clock, request, outcome.plan, bench));
+  return CaseResult{std::move(result), mask.density()};
 }
 
 double speedup_over(const BenchResult& result, std::string_view library) {
   for (const BaselineResult& baseline : result.baselines)
     if (baseline.name.starts_with(library)) return baseline.speedup;
   return 0;
+}
+
+// Prints the case's line and keeps its result. True if it reached both goals.
+bool report(const Case& c, const CaseResult& result, BenchProgram& program) {
+  const BenchResult& r = result.bench;
+  const double openblas = speedup_over(r, "OpenBLAS");
+  const double goal = kSpeedupGoal / result.density;
+  const bool reached = r.percent_of_peak >= kPeakGoal && openblas >= goal;
+  const auto parsed = parse_kernel_name(r.kernel);
+  const std::string schedule = parsed ? to_text(parsed->spec.schedule) : r.kernel;
+  std::printf("%-52s %-26s %9.1f %8.1f %7.1f %8.2fx %8.2fx%s\n", c.name().c_str(), schedule.c_str(),
+              r.seconds * 1e6, r.gflops, r.percent_of_peak, openblas, speedup_over(r, "oneDNN"),
+              reached ? "" : "  below goal");
+  std::fflush(stdout);
+  auto entry = to_json_value(r);
+  entry["name"] = c.name();
+  entry["density"] = result.density;
+  entry["problem"] = to_json_value(c.problem);
+  entry["goal_percent_of_peak"] = kPeakGoal;
+  entry["goal_speedup_over_openblas"] = goal;
+  entry["reached"] = reached;
+  program.results.push_back(std::move(entry));
+  return reached;
 }
 
 int run(int argc, char** argv) {
@@ -120,24 +149,8 @@ int run(int argc, char** argv) {
     if (!program.wants(c.name())) continue;
     const auto result = run_case(**engine, c, options);
     if (!result) return fail(result.error());
-    const double openblas = speedup_over(*result, "OpenBLAS");
-    const bool reached =
-        result->percent_of_peak >= kPeakGoal && openblas >= kSpeedupGoal / c.density;
+    const bool reached = report(c, *result, program);
     missed += reached ? 0 : 1;
-    const auto schedule = parse_kernel_name(result->kernel)->spec.schedule;
-    std::printf("%-52s %-26s %9.1f %8.1f %7.1f %8.2fx %8.2fx%s\n", c.name().c_str(),
-                to_text(schedule).c_str(), result->seconds * 1e6, result->gflops,
-                result->percent_of_peak, openblas, speedup_over(*result, "oneDNN"),
-                reached ? "" : "  below goal");
-    std::fflush(stdout);
-    auto entry = to_json_value(*result);
-    entry["name"] = c.name();
-    entry["density"] = c.density;
-    entry["problem"] = to_json_value(c.problem);
-    entry["goal_percent_of_peak"] = kPeakGoal;
-    entry["goal_speedup_over_openblas"] = kSpeedupGoal / c.density;
-    entry["reached"] = reached;
-    program.results.push_back(std::move(entry));
   }
   std::printf("%d of %zu cases below their goal (%.0f %% of peak, %.2f / density over OpenBLAS)\n",
               missed, program.results.size(), kPeakGoal, kSpeedupGoal);

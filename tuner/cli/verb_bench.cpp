@@ -30,7 +30,8 @@ void print_text(const Context& context, const LoadedRequest& loaded, const Bench
       {"kernel", seconds_text(r.seconds), fmt::format("{:.1f}", r.gflops), "useful work: 2 nnz N"});
   if (r.peak_gflops > 0)
     table.add({"FMA peak", "", fmt::format("{:.1f}", r.peak_gflops * r.threads),
-               fmt::format("the kernel reaches {:.1f} %", r.percent_of_peak)});
+               fmt::format("the kernel reaches {:.1f} % (paired {:.1f} %)", r.percent_of_peak,
+                           r.percent_of_peak_paired)});
   const auto& problem = loaded.request.problems.front();
   const double n = problem.n > 0 ? static_cast<double>(problem.n) : 256.0;
   const double dense_flops =
@@ -42,12 +43,13 @@ void print_text(const Context& context, const LoadedRequest& loaded, const Bench
     }
     table.add({baseline.name, seconds_text(baseline.seconds),
                fmt::format("{:.1f}", dense_flops / baseline.seconds * 1e-9),
-               fmt::format("dense sgemm; the kernel is {:.2f} x as fast", baseline.speedup)});
+               fmt::format("dense sgemm; the kernel is {:.2f} x as fast (paired {:.2f})",
+                           baseline.speedup, baseline.speedup_paired)});
   }
   out.print(table.to_text());
-  out.print(
-      fmt::format("({} samples of each, interleaved; minimum times, median ratios; {} thread{})",
-                  r.samples, r.threads, r.threads == 1 ? "" : "s"));
+  out.print(fmt::format(
+      "({} samples of each, interleaved; ratios of minima, medians of paired ratios; {} thread{})",
+      r.samples, r.threads, r.threads == 1 ? "" : "s"));
 }
 
 Result<> run_bench(const BenchVerbOptions& options, const Context& context) {
