@@ -24,7 +24,7 @@ constexpr double kJitGoal = 15e-3;
 constexpr double kCacheGoal = 1e-3;
 constexpr double kExecuteGoal = 1e-6;
 
-// Kernels of every operation and layout on some block shapes: the default planner's first choice of each.
+// Kernels of every operation and layout on some block shapes, each with the registry's first schedule.
 std::vector<KernelSpec> sample_specs(const Target& target) {
   std::vector<KernelSpec> specs;
   for (const Bsr format : {Bsr{32, 32}, Bsr{16, 16}, Bsr{16, 1}, Bsr{8, 8}, Bsr{4, 4}, Bsr{1, 16}})
