@@ -36,6 +36,14 @@ std::vector<LayerShape> layer_shapes(const Recipe& recipe, std::int64_t features
   return shapes;
 }
 
+bool runs_on_lacuna(const Recipe& recipe, std::size_t layer) {
+  const auto sparse = [](const LayerSpec& spec) { return spec.kind == LayerKind::kSparse; };
+  const LayerSpec& spec = recipe.layers[layer];
+  if (sparse(spec)) return true;
+  if (spec.backend != DenseBackend::kAuto) return spec.backend == DenseBackend::kLacuna;
+  return std::any_of(recipe.layers.begin(), recipe.layers.end(), sparse);
+}
+
 std::vector<float> initial_weights(const LayerShape& shape, std::uint64_t seed,
                                    std::uint32_t layer) {
   const RandomStream stream{seed, RandomUse::kWeights, layer};
@@ -73,7 +81,7 @@ Result<std::unique_ptr<Network>> Network::create(const Recipe& recipe, std::int6
     const auto elements = static_cast<std::size_t>(shapes[l].mask.m * network->ld_);
     network->activations_.emplace_back(elements);
     widest = std::max(widest, elements);
-    auto added = network->add_layer(recipe.layers[l], std::move(shapes[l]));
+    auto added = network->add_layer(recipe, l, std::move(shapes[l]));
     if (!added) return add_context(fmt::format("layers[{}]", l), std::move(added).error());
     Layer& layer = *network->layers_.back();
     const std::vector<float> weights =
@@ -85,14 +93,14 @@ Result<std::unique_ptr<Network>> Network::create(const Recipe& recipe, std::int6
   return network;
 }
 
-Result<> Network::add_layer(const LayerSpec& spec, LayerShape shape) {
-  bool use_blas = spec.kind == LayerKind::kDense && spec.backend != DenseBackend::kLacuna;
+Result<> Network::add_layer(const Recipe& recipe, std::size_t index, LayerShape shape) {
+  bool use_blas = !runs_on_lacuna(recipe, index);
   if (use_blas && blas_ == nullptr) {
     auto blas = Blas::open(threads_);
     if (blas) {
       blas_ = *blas;
       blas_description_ = blas_->description();
-    } else if (spec.backend == DenseBackend::kAuto) {
+    } else if (recipe.layers[index].backend == DenseBackend::kAuto) {
       use_blas = false;
       add_note(blas.error().message + "; dense layers run on lacuna");
     } else {

@@ -40,7 +40,8 @@
 namespace lacuna::trainer {
 
 enum class LayerKind : std::uint8_t { kDense, kSparse };
-// Who multiplies in a dense layer. kAuto: OpenBLAS if it can be loaded, else Lacuna with a full mask.
+// Who multiplies in a dense layer. kAuto: Lacuna with a full mask in a net that has sparse layers (network.h says why)
+// or where OpenBLAS cannot be loaded, else OpenBLAS.
 enum class DenseBackend : std::uint8_t { kAuto, kOpenBlas, kLacuna };
 enum class LrSchedule : std::uint8_t { kConstant, kCosine };
 

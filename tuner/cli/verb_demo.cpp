@@ -50,10 +50,6 @@ Result<MachineProfile> find_or_probe(const HostDescription& host, Clock& clock,
   return profile;
 }
 
-bool runs_on_lacuna(const trainer::LayerSpec& spec) {
-  return spec.kind == trainer::LayerKind::kSparse || spec.backend == trainer::DenseBackend::kLacuna;
-}
-
 // What a net's stages share.
 struct Demo {
   const Context& context;
@@ -69,7 +65,7 @@ Result<> tune_layers(const Demo& demo, const trainer::Recipe& recipe,
                      const std::vector<trainer::LayerShape>& shapes) {
   Progress progress("tuning " + recipe.name);
   for (std::size_t l = 0; l < shapes.size(); ++l) {
-    if (!runs_on_lacuna(recipe.layers[l])) continue;
+    if (!trainer::runs_on_lacuna(recipe, l)) continue;
     LACUNA_TRY(const LayerRequest layer, make_layer_request(demo.engine, shapes[l]));
     TuneOptions options;
     options.rigor = demo.rigor;

@@ -18,7 +18,7 @@ namespace {
 
 Checkpoint make_checkpoint() {
   Checkpoint checkpoint;
-  checkpoint.recipe.name = "x";
+  checkpoint.recipe.name = "run";
   checkpoint.recipe.layers = {{5, LayerKind::kSparse, 0.5, 4, 4, DenseBackend::kAuto}, {2}};
   checkpoint.epoch = 3;
   checkpoint.step = 17;

@@ -206,5 +206,21 @@ TEST(InitialWeights, DependOnSeedLayerAndPositionOnly) {
   EXPECT_EQ(all, initial_weights(full, 1, 0));
 }
 
+TEST(RunsOnLacuna, FollowsTheNetWhereTheChoiceIsOpen) {
+  const LayerSpec sparse{8, LayerKind::kSparse, 0.5, 4, 4, DenseBackend::kAuto};
+  const LayerSpec open{8};
+  const LayerSpec blas{8, LayerKind::kDense, 1, 1, 1, DenseBackend::kOpenBlas};
+  const LayerSpec own{8, LayerKind::kDense, 1, 1, 1, DenseBackend::kLacuna};
+  Recipe recipe;
+  recipe.layers = {sparse, open, blas, own};
+  EXPECT_TRUE(runs_on_lacuna(recipe, 0));
+  EXPECT_TRUE(runs_on_lacuna(recipe, 1));
+  EXPECT_FALSE(runs_on_lacuna(recipe, 2));
+  EXPECT_TRUE(runs_on_lacuna(recipe, 3));
+  recipe.layers = {open, own};
+  EXPECT_FALSE(runs_on_lacuna(recipe, 0));
+  EXPECT_TRUE(runs_on_lacuna(recipe, 1));
+}
+
 }  // namespace
 }  // namespace lacuna::trainer
