@@ -11,6 +11,7 @@
 
 #include "runtime/mask.h"
 #include "targets/base/result.h"
+#include "templates/abi.h"
 #include "templates/format.h"
 
 namespace lacuna {
@@ -233,6 +234,8 @@ Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format) {
     s.by_row.ptr.push_back(static_cast<std::int64_t>(s.by_row.origin.size()));
   }
   s.by_column = transpose_index(s);
+  for (PanelIndex* const index : {&s.by_row, &s.by_column})
+    index->origin.resize(index->origin.size() + kOriginPadding, 0);
   return s;
 }
 

@@ -17,8 +17,8 @@ namespace lacuna {
 // Entries of one direction, in the form kernels take (templates/abi.h).
 struct PanelIndex {
   std::vector<std::int64_t> ptr;  // [panels + 1]
-  std::vector<std::int32_t>
-      origin;  // per entry: origin of the block along the reduced dimension, in elements
+  // Per entry: origin of the block along the reduced dimension, in elements; then kOriginPadding zeros (abi.h).
+  std::vector<std::int32_t> origin;
   std::vector<std::int32_t> block;  // per entry: block number; empty = identity
 
   [[nodiscard]] std::int64_t panels() const { return static_cast<std::int64_t>(ptr.size()) - 1; }

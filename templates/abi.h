@@ -11,7 +11,11 @@
 
 namespace lacuna {
 
-inline constexpr std::uint32_t kAbiVersion = 1;
+inline constexpr std::uint32_t kAbiVersion = 2;
+
+// Elements of BsrKernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
+// entries meet. Their values are row numbers like the others (0 will do).
+inline constexpr std::int64_t kOriginPadding = 8;
 
 // One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end).
 // A *panel* is a block row of A (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output.

@@ -70,9 +70,10 @@ Result<> check_scatter(const KernelSpec& spec, const Target& target) {
   if (s.order != LoopOrder::kTileOuter || s.ku != 1)
     return make_error(ErrorCode::kInvalidArgument,
                       "the scatter strategy needs loop order to and ku 1");
-  // mr x nv vectors of B, 2 x nv of C in flight, the scalar and (where it is not folded) its product.
+  // mr x nv vectors of B, one row of C (two sums of it with one vector), the scalar and (where it is not folded) its
+  // product.
   const int scalars = target.has_feature("avx512f") ? 1 : 2;
-  return check_registers(spec, target, s.mr * s.nv + 2 * s.nv + scalars);
+  return check_registers(spec, target, s.mr * s.nv + std::max(s.nv, 2) + scalars);
 }
 
 Result<> check_column_tile(const KernelSpec& spec, const Target& target) {

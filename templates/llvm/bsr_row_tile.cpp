@@ -6,6 +6,7 @@
 //
 // With packing (always when B or C is column-major) the tile of B is first copied, transposed where needed, into
 // scratch [rows_in][nv*lanes], and a column-major C is collected in scratch and transposed out at the end.
+#include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/outer_product.h"
@@ -18,12 +19,32 @@ using llvm::Value;
 
 namespace {
 
-// One block: its values times `depth` rows of B, added to acc.
+// The rows of B that an entry ahead of the current one meets are fetched into L1: rows of different shallow blocks lie
+// too far apart for the hardware prefetchers (93 -> 98 % of the FMA peak for 16x1 blocks with B in L2, Granite Rapids).
+// Deep blocks read their rows in order, and several passes read them: there it costs 2 to 12 %.
+constexpr int kDeepBlock = 8;
+constexpr int kRowsAhead = 6;
+static_assert(kRowsAhead <= kOriginPadding);
+
+void prefetch_later_block(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b,
+                          Value* origin_pointer) {
+  const int depth = block_shape(kb.spec()).depth;
+  if (depth >= kDeepBlock) return;
+  const int entries_ahead = (kRowsAhead + depth - 1) / depth;
+  Value* const origin = kb.load_i32(kb.at(origin_pointer, 4LL * entries_ahead));
+  Value* row = kb.at(b.base, kb.mul(origin, b.row_bytes));
+  for (int d = 0; d < depth; ++d) {
+    for (int v = 0; v < tile.vectors; ++v)
+      kb.prefetch(kb.at(row, v * kb.vector_bytes()));
+    row = kb.at(row, b.row_bytes);
+  }
+}
+
+// One block: its values times `depth` rows of B from `b_rows` on, added to acc.
 Values add_block(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b, int rows,
-                 const Values& acc, Value* values, Value* origin) {
+                 const Values& acc, Value* values, Value* b_rows) {
   const BlockShape shape = block_shape(kb.spec());
   const RegisterTile registers{rows, tile.vectors};
-  Value* const b_rows = kb.at(b.base, kb.mul(origin, b.row_bytes));
   return reduce(kb, shape.depth, {{b_rows, b.row_bytes}, {values, kb.i64(shape.depth_bytes)}}, acc,
                 [&](const Values& in, const Values& p) {
                   return outer_product(
@@ -60,7 +81,9 @@ Values accumulate_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile,
                         by_column ? kb.at(values_of_rows,
                                           kb.mul(kb.load_i32(p[1]), kb.i64(shape.block_bytes)))
                                   : p[1];
-                    return add_block(kb, tile, b, rows, acc, block, kb.load_i32(p[0]));
+                    prefetch_later_block(kb, tile, b, p[0]);
+                    Value* const b_rows = kb.at(b.base, kb.mul(kb.load_i32(p[0]), b.row_bytes));
+                    return add_block(kb, tile, b, rows, acc, block, b_rows);
                   });
 }
 

@@ -6,6 +6,7 @@
 //
 // Walks block rows of A (panel_direction in registry.h); every panel may touch every row of C, so a call covers all
 // panels and work is split over n only. The order of summation is that of the panels.
+#include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/tile_loops.h"
@@ -54,6 +55,19 @@ void update_row(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c, c
     kb.store(kb.at(c_row, v * kb.vector_bytes()), acc[static_cast<std::size_t>(v)], mask_of(v));
 }
 
+// The rows of C that entry + kEntriesAhead updates, into L1: see bsr_row_tile.cpp.
+constexpr int kShallowBlock = 2;
+constexpr int kEntriesAhead = 4;
+static_assert(kEntriesAhead <= kOriginPadding);
+
+void prefetch_later_rows(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c,
+                         Value* entry) {
+  Value* const origin = kb.load_i32(kb.args().origin, kb.add(entry, kb.i64(kEntriesAhead)));
+  Value* const row = kb.at(c.base, kb.mul(origin, c.row_bytes));
+  for (int v = 0; v < tile.vectors; ++v)
+    kb.prefetch(kb.at(row, v * kb.vector_bytes()));
+}
+
 void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& b,
                   const DenseTile& c) {
   const Bsr& bsr = std::get<Bsr>(kb.spec().format);
@@ -69,6 +83,7 @@ void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const
       Value* const block = kb.at(values_of_rows, kb.mul(entry, kb.i64(column_bytes * bsr.c)));
       Value* const c_rows =
           kb.at(c.base, kb.mul(kb.load_i32(kb.args().origin, entry), c.row_bytes));
+      if (bsr.c <= kShallowBlock) prefetch_later_rows(kb, tile, c, entry);
       kb.loop(kb.i64(0), kb.i64(bsr.c), 1, {block, c_rows}, Trip::kAtLeastOne,
               [&](Value*, const Values& p) -> Values {
                 update_row(kb, tile, c, b_rows, p[0], p[1]);

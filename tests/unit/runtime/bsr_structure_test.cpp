@@ -236,8 +236,8 @@ TEST(BsrStructure, UnpackKeepsTheNeighbourOfAShiftedBlock) {
   const auto mask = Mask::from_blocks(5, 5, 5, 5, std::vector<std::uint8_t>{1}).value();
   const auto s = make_bsr_structure(mask, {4, 4}).value();
   ASSERT_EQ(s.nnz_blocks(), 4);
-  EXPECT_EQ(s.by_row.origin, (std::vector<std::int32_t>{0, 1, 0, 1}));
-  EXPECT_EQ(s.by_column.origin, (std::vector<std::int32_t>{0, 1, 0, 1}));
+  EXPECT_EQ(s.by_row.origin, (std::vector<std::int32_t>{0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(s.by_column.origin, (std::vector<std::int32_t>{0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(s.by_column.block, (std::vector<std::int32_t>{0, 2, 1, 3}));
   std::vector<float> dense(25);
   for (std::size_t i = 0; i < dense.size(); ++i)
