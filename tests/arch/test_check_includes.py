@@ -82,7 +82,9 @@ class CheckIncludes(unittest.TestCase):
         self.include("codegen/kernel.cpp", '"runtime/mask.h"')
         self.include("templates/problem.h", '"lacuna/lacuna.h"')
         self.include("runtime/mask.cpp", '"tests/reference/product.h"')
-        self.expect("codegen/kernel.cpp: includes upward: runtime/mask.h",
+        self.include("codegen/cache.cpp", "<tuner/tuner.h>")
+        self.expect("codegen/cache.cpp: includes upward: tuner/tuner.h",
+                    "codegen/kernel.cpp: includes upward: runtime/mask.h",
                     "runtime/mask.cpp: includes upward: tests/reference/product.h",
                     "targets/host.h: includes upward: templates/problem.h",
                     "templates/problem.h: includes upward: lacuna/lacuna.h")
