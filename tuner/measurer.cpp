@@ -62,6 +62,7 @@ class Session {
       samples_.seconds[candidate].push_back(sample(candidate));
     }
     ++rounds_;
+    if (options_.after_round) options_.after_round(rounds_);
     return true;
   }
 

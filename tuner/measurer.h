@@ -35,7 +35,8 @@ struct MeasureOptions {
   bool untimed_call = true;
   double budget_s =
       1e30;  // no new round begins after this long; the first round is always completed
-  std::uint64_t seed = 1;  // of the order within the rounds
+  std::uint64_t seed = 1;                                // of the order within the rounds
+  std::function<void(std::int32_t rounds)> after_round;  // told how many are complete; may be empty
   const std::atomic<bool>* stop =
       nullptr;  // when it turns true, measuring ends after the sample in progress
 };

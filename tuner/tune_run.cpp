@@ -213,6 +213,9 @@ RaceResult TuneRun::race_entrants(const std::vector<std::unique_ptr<Entrant>>& f
   options.measure.budget_s = budget_s;
   options.measure.seed = options_.seed;
   options.measure.stop = options_.stop;
+  options.measure.after_round = [&](std::int32_t rounds) {
+    progress(fmt::format("racing {} candidates, {} rounds", field.size(), rounds));
+  };
   RaceResult race = lacuna::race(clock_, calls, options);
   measured_ = measured_ || race.measured();
   return race;

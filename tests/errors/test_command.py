@@ -203,7 +203,8 @@ class RecordTest(CommandTest):
 
 class InterruptTest(CommandTest):
     def test_interrupted_tune_keeps_the_best(self):
-        # Long calls and a long budget: the race is on when the signal comes. A terminal makes it announce that.
+        # Long calls and a long budget: the race is on, with a round measured, when the signal comes. A
+        # terminal makes it announce that.
         import pty
         main, terminal = pty.openpty()
         process = subprocess.Popen([LACUNA, "tune", "--random", "1024x1024:16x16:0.5", "--n", "2048", "--threads", "1",
@@ -211,7 +212,7 @@ class InterruptTest(CommandTest):
                                    text=True, stdout=subprocess.PIPE, stderr=terminal)
         os.close(terminal)
         seen = b""
-        while b"racing" not in seen and process.poll() is None:
+        while b" rounds" not in seen and process.poll() is None:
             ready, _, _ = select.select([main], [], [], 300)
             self.assertTrue(ready, "the race did not begin")
             seen += os.read(main, 4096)

@@ -2,6 +2,7 @@
 #include "tuner/cli/kernel_header.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <variant>
 
 #include "templates/abi.h"
@@ -10,12 +11,13 @@
 namespace lacuna::cli {
 namespace {
 
-// Follows templates/abi.h field by field; the version guards against drift.
-constexpr const char* kArgsStruct = R"(#ifndef LACUNA_BSR_KERNEL_ARGS_V1
-#define LACUNA_BSR_KERNEL_ARGS_V1
+// Follows templates/abi.h field by field; the assertions below guard against drift. Goes through fmt.
+constexpr const char* kArgsStruct = R"(#ifndef LACUNA_BSR_KERNEL_ARGS
+#define LACUNA_BSR_KERNEL_ARGS {version}
 /* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). A panel is a block row of A
- * (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output. Sizes in elements. */
-typedef struct lacuna_bsr_kernel_args {
+ * (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output. Sizes in elements.
+ * {padding} elements of origin beyond the last entry must be readable, and hold row numbers (0 will do). */
+typedef struct lacuna_bsr_kernel_args {{
   float* values;         /* all blocks of A; read by spmm and spmm_transposed, written by sddmm */
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]) */
   const int32_t* origin; /* per entry: first row of B that the block meets; for sddmm: first row of C */
@@ -26,12 +28,18 @@ typedef struct lacuna_bsr_kernel_args {
   float* scratch;        /* private to the call, 64-byte aligned; size: see the kernel */
   int64_t ldb, ldc;
   int64_t rows_out;      /* extent of the panels' dimension: M (spmm, sddmm) or K (spmm_transposed) */
-  int64_t rows_in;       /* rows of B: K (spmm) or M (spmm_transposed, sddmm) */
+  int64_t rows_in;       /* what origins index: K (spmm, sddmm) or M (spmm_transposed) */
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
-} lacuna_bsr_kernel_args;
+}} lacuna_bsr_kernel_args;
+#elif LACUNA_BSR_KERNEL_ARGS != {version}
+#error "kernels of different versions of lacuna generate"
 #endif)";
-static_assert(kAbiVersion == 1, "kArgsStruct describes version 1 of templates/abi.h");
+static_assert(sizeof(BsrKernelArgs) == 128 && offsetof(BsrKernelArgs, origin) == 16 &&
+                  offsetof(BsrKernelArgs, b) == 32 && offsetof(BsrKernelArgs, bias) == 48 &&
+                  offsetof(BsrKernelArgs, ldb) == 64 && offsetof(BsrKernelArgs, rows_in) == 88 &&
+                  offsetof(BsrKernelArgs, n_end) == 120,
+              "kArgsStruct does not follow templates/abi.h");
 
 std::string layout_words(Layout layout) {
   return layout == Layout::kRowMajor ? "row-major: (r, n) at [r * ld + n]"
@@ -93,7 +101,9 @@ std::string kernel_header(const KernelChoice& choice) {
       fmt::format("/* Made by lacuna generate for target {}. */\n#ifndef {}\n#define {}\n\n",
                   target.name, guard, guard);
   text += "#include <stdint.h>\n\n";
-  text += std::string(kArgsStruct) + "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+  text += fmt::format(kArgsStruct, fmt::arg("version", kAbiVersion),
+                      fmt::arg("padding", kOriginPadding)) +
+          "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
   text += fmt::format("/* {}, f32.\n", formula(spec));
   text += fmt::format(
       " * A: block sparse row, {} x {} blocks; element (i, j) of block number q at values[q * {} + "
