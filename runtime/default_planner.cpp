@@ -32,7 +32,7 @@ BlockCounts counts_of(const Problem& problem, const Bsr& block, std::int64_t blo
   const bool by_column = problem.op == Op::kSpmmTransposed;
   BlockCounts counts;
   counts.rows_out = by_column ? problem.k : problem.m;
-  counts.rows_in = problem.op == Op::kSpmm ? problem.k : problem.m;
+  counts.rows_in = problem.op == Op::kSpmmTransposed ? problem.m : problem.k;
   const std::int32_t panel_rows = by_column ? block.c : block.r;
   counts.panels = (counts.rows_out + panel_rows - 1) / panel_rows;
   counts.blocks = blocks;

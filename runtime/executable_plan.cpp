@@ -54,7 +54,7 @@ Roles roles_of(const KernelSpec& spec, const BsrStructure& s) {
     case Op::kSpmmTransposed:
       return {&index, s.k, s.m, s.m, s.k};
     case Op::kSddmm:
-      return {&index, s.m, s.m, s.m, s.k};
+      return {&index, s.m, s.k, s.m, s.k};
   }
   return {};
 }

@@ -11,7 +11,7 @@
 
 namespace lacuna {
 
-inline constexpr std::uint32_t kAbiVersion = 2;
+inline constexpr std::uint32_t kAbiVersion = 3;
 
 // Elements of BsrKernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
 // entries meet. Their values are row numbers like the others (0 will do).
@@ -33,7 +33,7 @@ struct BsrKernelArgs {
   float* scratch;         // scratch_floats() of this kernel, 64-byte aligned, private to the call
   std::int64_t ldb, ldc;  // in elements
   std::int64_t rows_out;  // extent of the panels' dimension: M (spmm, sddmm) or K (spmm_transposed)
-  std::int64_t rows_in;   // extent of B's row dimension: K (spmm) or M (spmm_transposed, sddmm)
+  std::int64_t rows_in;   // extent of the dimension that origins index: K (spmm, sddmm) or M
   std::int64_t panel_begin, panel_end;
   std::int64_t n_begin, n_end;
 };

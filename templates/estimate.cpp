@@ -137,10 +137,16 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   work.stores = columns * row_vectors;
   work.tile_passes = tiles;
   if (spec.schedule.pack) {
-    work.shuffles = panels * row_vectors * s.vectors * transpose_shuffles(s.lanes);
+    if (spec.layout_b == Layout::kRowMajor)
+      work.shuffles = panels * row_vectors * s.vectors * transpose_shuffles(s.lanes);
     work.stores += panels * row_vectors * s.n;
   }
-  const bool strided_c = spec.layout_c == Layout::kColMajor;
+  const bool strided_c = spec.layout_c == Layout::kColMajor && !packs_c(spec);
+  if (packs_c(spec)) {
+    const double rows = static_cast<double>(counts.rows_in);
+    work.shuffles += ceil_div(rows, s.lanes) * s.vectors * transpose_shuffles(s.lanes);
+    work.stores += rows * s.vectors;
+  }
   work.bytes_a = blocks * s.r * s.c * kFloatBytes;
   work.bytes_b = panels * s.r * s.n * kFloatBytes;
   work.bytes_c =

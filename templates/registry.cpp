@@ -6,6 +6,8 @@
 
 namespace lacuna {
 
+const std::uint32_t kTemplateVersion = LACUNA_TEMPLATE_VERSION;
+
 namespace {
 
 struct BlockDims {
@@ -111,9 +113,9 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
   if (s.nv > (bsr.r + target.f32_lanes() - 1) / target.f32_lanes())
     return make_error(ErrorCode::kInvalidArgument, "nv {} exceeds the {} rows of a block", s.nv,
                       bsr.r);
-  if (s.pack != (spec.layout_b == Layout::kRowMajor))
+  if (!s.pack && spec.layout_b == Layout::kRowMajor)
     return make_error(ErrorCode::kInvalidArgument,
-                      "the dot strategy packs exactly when B is row-major");
+                      "the dot strategy needs pack with a row-major B");
   if (bsr.c > 1 && s.mr > bsr.c)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} columns of a block", s.mr,
                       bsr.c);
@@ -211,6 +213,11 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
   return legal;
 }
 
+bool packs_c(const KernelSpec& spec) {
+  return spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
+         spec.layout_c == Layout::kColMajor && std::get<Bsr>(spec.format).c == 1;
+}
+
 std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
                             std::int64_t rows_out, std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
@@ -225,8 +232,10 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
       return width + packed + collected;
     case Strategy::kColumnTile:
       return spec.op == Op::kSpmmTransposed ? (rows_in + bsr.r) * bsr.c : 0;
-    case Strategy::kSddmmTile:
-      return spec.schedule.pack ? round_up(n, lanes) * round_up(bsr.r, lanes) : 0;
+    case Strategy::kSddmmTile: {
+      const std::int64_t rows_of_c = packs_c(spec) ? round_up(rows_in, lanes) : 0;
+      return spec.schedule.pack ? round_up(n, lanes) * (round_up(bsr.r, lanes) + rows_of_c) : 0;
+    }
   }
   return 0;
 }
@@ -248,7 +257,7 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
     case Strategy::kColumnTile:
       return {true, true, s.mr};
     case Strategy::kSddmmTile:
-      return {true, false, width};  // the reduction runs over n
+      return {!packs_c(spec), false, width};  // the reduction runs over n
   }
   return {};
 }

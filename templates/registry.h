@@ -15,8 +15,9 @@
 
 namespace lacuna {
 
-// Bump when a template's generated code changes: part of every cache key and record.
-inline constexpr std::uint32_t kTemplateVersion = 1;
+// A hash of the sources in templates/, made by the build: part of every cache key and record, so that neither outlives
+// the code that made it.
+extern const std::uint32_t kTemplateVersion;
 
 // Is this kernel legal on the target? The error says which rule it breaks:
 // "mr 24 x nv 2 needs 51 vector registers, zen4 has 32".
@@ -26,6 +27,9 @@ inline constexpr std::uint32_t kTemplateVersion = 1;
 // At least one for every op, layout, epilogue and block shape.
 [[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
                                                         const Target& target);
+
+// sddmm only: the kernel transposes a column-major C as a whole before anything else, in every call.
+[[nodiscard]] bool packs_c(const KernelSpec& spec);
 
 // Floats of BsrKernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,

@@ -153,7 +153,7 @@ BlockCounts block_counts(const Problem& problem, const Format& format, std::int6
   const bool transposed = problem.op == Op::kSpmmTransposed;
   counts.panels = transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
   counts.rows_out = transposed ? problem.k : problem.m;
-  counts.rows_in = problem.op == Op::kSpmm ? problem.k : problem.m;
+  counts.rows_in = problem.op == Op::kSpmmTransposed ? problem.m : problem.k;
   return counts;
 }
 

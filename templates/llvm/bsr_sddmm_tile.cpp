@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sddmm, A = B * C^T at A's blocks: vectors run along A's rows, C's elements are broadcast, the reduction runs over n.
-// A row-major B is transposed into scratch once per block row ([n][r]), where it serves all blocks of the row; a
-// column-major B is used in place.
+// With packing, the rows of B of a block row are copied to scratch once ([n][r], transposed from a row-major B), where they
+// serve all its blocks; without, a column-major B is used in place. One-column blocks would touch a line of a column-major
+// C per element: with packing, C is first transposed as a whole (packs_c in registry.h).
 //
 // A tile is mr columns of one block, or, with one-column blocks, the columns of mr neighbouring blocks of the row.
 #include "templates/llvm/bodies.h"
+#include "templates/llvm/dense_tile.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/llvm/transpose.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -66,11 +69,51 @@ PanelOfB transpose_panel(KernelBuilder& kb, Value* first) {
   return {a.scratch, kb.i64(column_bytes), true};
 }
 
+// [n][r] from a column-major B; the lanes beyond r are zero.
+PanelOfB copy_panel(KernelBuilder& kb, Value* first) {
+  const auto& a = kb.args();
+  const int r = bsr_of(kb).r;
+  Value* const start = kb.at(a.b, kb.add(kb.mul(first, kb.i64(4)), kb.mul(a.n_begin, a.ldb_bytes)));
+  kb.loop(kb.i64(0), kb.sub(a.n_end, a.n_begin), 1, {start, a.scratch}, Trip::kMayBeZero,
+          [&](Value*, const Values& p) -> Values {
+            for (int row = 0; row < r; row += kb.lanes()) {
+              Value* const mask = r - row < kb.lanes() ? kb.mask_below(kb.i64(r - row)) : nullptr;
+              kb.store(kb.at(p[1], row * 4LL), kb.load(kb.at(p[0], row * 4LL), mask));
+            }
+            return {kb.at(p[0], a.ldb_bytes), kb.at(p[1], padded_rows(kb) * 4)};
+          });
+  return {a.scratch, kb.i64(padded_rows(kb) * 4), true};
+}
+
 PanelOfB panel_of_b(KernelBuilder& kb, Value* first) {
-  if (kb.spec().schedule.pack) return transpose_panel(kb, first);
+  const bool row_major = kb.spec().layout_b == Layout::kRowMajor;
+  if (kb.spec().schedule.pack)
+    return row_major ? transpose_panel(kb, first) : copy_panel(kb, first);
   const auto& a = kb.args();
   Value* const start = kb.at(a.b, kb.add(kb.mul(first, kb.i64(4)), kb.mul(a.n_begin, a.ldb_bytes)));
   return {start, a.ldb_bytes, bsr_of(kb).r % kb.lanes() == 0};
+}
+
+// C as the tiles read it: element (k, n) is at base + k * row_bytes + (n - n_begin) * column_bytes.
+struct DenseC {
+  Value* base = nullptr;
+  Value* row_bytes = nullptr;
+  Value* column_bytes = nullptr;
+  bool rows_contiguous = false;  // row_bytes is 4: a tile's rows lie side by side
+};
+
+DenseC dense_c(KernelBuilder& kb) {
+  const auto& a = kb.args();
+  if (kb.spec().layout_c == Layout::kRowMajor)
+    return {kb.at(a.c, kb.mul(a.n_begin, kb.i64(4))), a.ldc_bytes, kb.i64(4), false};
+  Value* const start = kb.at(a.c, kb.mul(a.n_begin, a.ldc_bytes));
+  if (!packs_c(kb.spec())) return {start, kb.i64(4), a.ldc_bytes, true};
+  Value* const columns = kb.sub(a.n_end, a.n_begin);
+  Value* const padded = kb.round_up_to_lanes(columns);
+  Value* const to = kb.at(a.scratch, kb.mul(padded, kb.i64(padded_rows(kb) * 4)));
+  Value* const row_bytes = kb.mul(padded, kb.i64(4));
+  transpose_copy(kb, {start, a.ldc_bytes, a.rows_in, columns, to, row_bytes});
+  return {to, row_bytes, kb.i64(4), false};
 }
 
 // The broadcast side of a tile: `count` rows of C. Scalar i of column n is at pointers[i / per_pointer] +
@@ -82,39 +125,27 @@ struct RowsOfC {
 };
 
 // Rows first .. first + count - 1 of C.
-RowsOfC neighbouring_rows(KernelBuilder& kb, Value* first, int count) {
-  const auto& a = kb.args();
+RowsOfC neighbouring_rows(KernelBuilder& kb, const DenseC& c, Value* first, int count) {
   RowsOfC rows;
-  if (kb.spec().layout_c == Layout::kColMajor) {
-    Value* const base =
-        kb.at(a.c, kb.add(kb.mul(first, kb.i64(4)), kb.mul(a.n_begin, a.ldc_bytes)));
-    rows.pointers.push_back({base, a.ldc_bytes});
-    rows.per_pointer = count;
-    for (int i = 0; i < count; ++i)
-      rows.offsets.push_back(kb.i64(i * 4LL));
-    return rows;
-  }
-  rows.per_pointer = 3;  // x86 addresses reach base, base + ld and base + 2 ld
+  // One pointer where displacements reach all rows; else one for three: x86 addresses reach base + {0, 1, 2} * ld.
+  rows.per_pointer = c.rows_contiguous ? count : 3;
   for (int i = 0; i < count; i += rows.per_pointer) {
-    Value* const base = kb.at(a.c, kb.mul(kb.add(first, kb.i64(i)), a.ldc_bytes));
-    rows.pointers.push_back({kb.at(base, kb.mul(a.n_begin, kb.i64(4))), kb.i64(4)});
+    Value* const start = kb.at(c.base, kb.mul(kb.add(first, kb.i64(i)), c.row_bytes));
+    rows.pointers.push_back({start, c.column_bytes});
   }
   for (int i = 0; i < count; ++i)
-    rows.offsets.push_back(kb.mul(a.ldc_bytes, kb.i64(i % rows.per_pointer)));
+    rows.offsets.push_back(kb.mul(c.row_bytes, kb.i64(i % rows.per_pointer)));
   return rows;
 }
 
 // The rows of C that entries entry .. entry + count - 1 meet; beyond `last` the last one again.
-RowsOfC rows_of_entries(KernelBuilder& kb, Value* entry, Value* last, int count) {
-  const auto& a = kb.args();
-  const bool col_major = kb.spec().layout_c == Layout::kColMajor;
+RowsOfC rows_of_entries(KernelBuilder& kb, const DenseC& c, Value* entry, Value* last, int count) {
   RowsOfC rows;
   rows.per_pointer = count;
-  Value* const step = col_major ? a.ldc_bytes : kb.i64(4);
-  rows.pointers.push_back({kb.at(a.c, kb.mul(a.n_begin, step)), step});
+  rows.pointers.push_back({c.base, c.column_bytes});
   for (int i = 0; i < count; ++i) {
-    Value* const origin = kb.load_i32(a.origin, kb.min(kb.add(entry, kb.i64(i)), last));
-    rows.offsets.push_back(kb.mul(origin, col_major ? kb.i64(4) : a.ldc_bytes));
+    Value* const number = kb.min(kb.add(entry, kb.i64(i)), last);
+    rows.offsets.push_back(kb.mul(kb.load_i32(kb.args().origin, number), c.row_bytes));
   }
   return rows;
 }
@@ -194,7 +225,8 @@ void for_each_row_slice(KernelBuilder& kb,
   body(kb.i64(whole), vectors, last == kb.lanes() ? nullptr : kb.mask_below(kb.i64(last)));
 }
 
-void compute_wide_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, Value* end) {
+void compute_wide_blocks(KernelBuilder& kb, const PanelOfB& b, const DenseC& c, Value* begin,
+                         Value* end) {
   const Bsr& bsr = bsr_of(kb);
   const int mr = std::min(kb.spec().schedule.mr, bsr.c);
   kb.loop(begin, end, 1, {}, Trip::kMayBeZero, [&](Value* entry, const Values&) -> Values {
@@ -202,7 +234,7 @@ void compute_wide_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, Val
     Value* const block = kb.at(kb.args().values, kb.mul(entry, kb.i64(4LL * bsr.r * bsr.c)));
     const auto compute_columns = [&](Value* column, int count) {
       for_each_row_slice(kb, [&](Value* sub, int vectors, Value* mask) {
-        const RowsOfC rows = neighbouring_rows(kb, kb.add(origin, column), count);
+        const RowsOfC rows = neighbouring_rows(kb, c, kb.add(origin, column), count);
         const Values acc = reduce_tile(kb, b, sub, vectors, mask, rows);
         Value* to =
             kb.at(block, kb.add(kb.mul(column, kb.i64(bsr.r * 4LL)), kb.mul(sub, kb.i64(4))));
@@ -221,12 +253,13 @@ void compute_wide_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, Val
   });
 }
 
-void compute_column_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, Value* end) {
+void compute_column_blocks(KernelBuilder& kb, const PanelOfB& b, const DenseC& c, Value* begin,
+                           Value* end) {
   const Bsr& bsr = bsr_of(kb);
   const int mr = kb.spec().schedule.mr;
   kb.loop(begin, end, mr, {}, Trip::kMayBeZero, [&](Value* entry, const Values&) -> Values {
     for_each_row_slice(kb, [&](Value* sub, int vectors, Value* mask) {
-      const RowsOfC rows = rows_of_entries(kb, entry, kb.sub(end, kb.i64(1)), mr);
+      const RowsOfC rows = rows_of_entries(kb, c, entry, kb.sub(end, kb.i64(1)), mr);
       const Values acc = reduce_tile(kb, b, sub, vectors, mask, rows);
       for (int i = 0; i < mr; ++i) {
         Value* const number = kb.add(entry, kb.i64(i));
@@ -243,15 +276,16 @@ void compute_column_blocks(KernelBuilder& kb, const PanelOfB& b, Value* begin, V
 }  // namespace
 
 void emit_sddmm_tile(KernelBuilder& kb) {
+  const DenseC c = dense_c(kb);
   for_each_panel(kb, [&](Value* panel) {
     Value* const begin = kb.load_i64(kb.args().ptr, panel);
     Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
     kb.if_then(kb.ir().CreateICmpSLT(begin, end), [&] {
       const PanelOfB b = panel_of_b(kb, panel_rows(kb, panel, bsr_of(kb).r).first);
       if (bsr_of(kb).c == 1)
-        compute_column_blocks(kb, b, begin, end);
+        compute_column_blocks(kb, b, c, begin, end);
       else
-        compute_wide_blocks(kb, b, begin, end);
+        compute_wide_blocks(kb, b, c, begin, end);
     });
   });
 }

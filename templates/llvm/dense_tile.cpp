@@ -14,18 +14,13 @@ std::int64_t tile_row_bytes(const KernelBuilder& kb) {
   return kb.spec().schedule.nv * kb.vector_bytes();
 }
 
-Value* round_up_to_lanes(KernelBuilder& kb, Value* rows) {
-  return kb.ir().CreateAnd(kb.add(rows, kb.i64(kb.lanes() - 1)),
-                           kb.i64(-static_cast<std::int64_t>(kb.lanes())));
-}
-
 Value* packed_b_base(KernelBuilder& kb) {
   return kb.at(kb.args().scratch, tile_row_bytes(kb));
 }
 
 Value* collected_c_base(KernelBuilder& kb) {
   Value* const b_bytes =
-      kb.mul(round_up_to_lanes(kb, kb.args().rows_in), kb.i64(tile_row_bytes(kb)));
+      kb.mul(kb.round_up_to_lanes(kb.args().rows_in), kb.i64(tile_row_bytes(kb)));
   return kb.at(packed_b_base(kb), b_bytes);
 }
 
@@ -52,20 +47,9 @@ void for_each_square(KernelBuilder& kb, const Stretch& stretch, Value* rows,
 
 void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
-  Value* const last = kb.sub(stretch.end, kb.i64(1));
-  for_each_square(kb, stretch, a.rows_in, [&](Value* row, Value* n0, Value* offset) {
-    Value* const mask = kb.mask_below(kb.sub(a.rows_in, row));
-    Values columns;
-    for (int t = 0; t < kb.lanes(); ++t) {
-      Value* const n = kb.min(kb.add(n0, kb.i64(t)), last);
-      columns.push_back(
-          kb.load(kb.at(kb.at(a.b, kb.mul(n, a.ldb_bytes)), kb.mul(row, kb.i64(4))), mask));
-    }
-    const Values rows = transpose(kb, columns);
-    Value* const to = kb.at(packed_b_base(kb), offset);
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      kb.store(kb.at(to, static_cast<std::int64_t>(i) * tile_row_bytes(kb)), rows[i]);
-  });
+  transpose_copy(kb,
+                 {kb.at(a.b, kb.mul(stretch.n0, a.ldb_bytes)), a.ldb_bytes, a.rows_in,
+                  kb.sub(stretch.end, stretch.n0), packed_b_base(kb), kb.i64(tile_row_bytes(kb))});
 }
 
 void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
@@ -150,6 +134,26 @@ void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&
             body({n0, kb.min(kb.add(n0, kb.i64(width)), kb.args().n_end)});
             return {};
           });
+}
+
+void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy) {
+  Value* const last = kb.sub(copy.columns, kb.i64(1));
+  for_each_group(kb, kb.i64(0), copy.rows, [&](Value* row) {
+    for_each_group(kb, kb.i64(0), copy.columns, [&](Value* n0) {
+      Value* const mask = kb.mask_below(kb.sub(copy.rows, row));
+      Value* const from = kb.at(copy.from, kb.mul(row, kb.i64(4)));
+      Values columns;
+      for (int t = 0; t < kb.lanes(); ++t) {
+        Value* const n = kb.min(kb.add(n0, kb.i64(t)), last);
+        columns.push_back(kb.load(kb.at(from, kb.mul(n, copy.ld_bytes)), mask));
+      }
+      Value* to = kb.at(kb.at(copy.to, kb.mul(row, copy.row_bytes)), kb.mul(n0, kb.i64(4)));
+      for (Value* const out : transpose(kb, columns)) {
+        kb.store(to, out);
+        to = kb.at(to, copy.row_bytes);
+      }
+    });
+  });
 }
 
 void pack_b(KernelBuilder& kb, const Stretch& stretch) {

@@ -34,6 +34,13 @@ struct Stretch {
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile);
 
+// Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. Writes whole
+// squares: rows and columns rounded up to lanes.
+struct TransposeCopy {
+  llvm::Value *from, *ld_bytes, *rows, *columns, *to, *row_bytes;
+};
+void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy);
+
 // Calls body for each stretch of the call's columns.
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
 // Copies B to scratch, n contiguous, transposing a column-major B. Columns beyond the end hold copies or zeros.

@@ -52,6 +52,10 @@ void KernelBuilder::load_arguments(Value* args) {
            integer(offsetof(A, n_end))};
 }
 
+Value* KernelBuilder::round_up_to_lanes(Value* count) {
+  return ir_.CreateAnd(add(count, i64(lanes_ - 1)), i64(-static_cast<std::int64_t>(lanes_)));
+}
+
 Value* KernelBuilder::min(Value* a, Value* b) {
   return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b);
 }

@@ -56,6 +56,7 @@ class KernelBuilder {
     return ir_.CreateMul(a, b, "", false, true);
   }
   [[nodiscard]] llvm::Value* min(llvm::Value* a, llvm::Value* b);
+  [[nodiscard]] llvm::Value* round_up_to_lanes(llvm::Value* count);
   // pointer + bytes
   [[nodiscard]] llvm::Value* at(llvm::Value* pointer, llvm::Value* bytes);
   [[nodiscard]] llvm::Value* at(llvm::Value* pointer, std::int64_t bytes) {

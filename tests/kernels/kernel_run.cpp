@@ -101,7 +101,7 @@ BsrKernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& input
   args.ldb = inputs.b_view.ld;
   args.ldc = inputs.c_view.ld;
   args.rows_out = transposed ? s.k : s.m;
-  args.rows_in = kernel_case.spec.op == Op::kSpmm ? s.k : s.m;
+  args.rows_in = kernel_case.spec.op == Op::kSpmmTransposed ? s.m : s.k;
   args.panel_end = index.panels();
   args.n_end = inputs.shape.n;
   return args;

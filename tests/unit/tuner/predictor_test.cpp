@@ -116,7 +116,7 @@ TEST(BlockCountsOf, PanelsAreTheOutputsBlocks) {
   EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 100);
   problem.op = Op::kSddmm;
   EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 100);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 33);
 }
 
 TEST(RankCandidates, IsSortedCompleteAndExact) {
