@@ -31,6 +31,16 @@ bool take(std::string_view& text, T& value, char separator) {
   return true;
 }
 
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  while (true) {
+    const auto comma = text.find(',');
+    parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 Result<Mask> load_or_make(const RequestOptions& options) {
   if (options.mask_path.empty() == options.random_mask.empty())
     return make_error(ErrorCode::kInvalidArgument,
@@ -42,10 +52,11 @@ Result<Mask> load_or_make(const RequestOptions& options) {
 }  // namespace
 
 void add_kernel_options(CLI::App& verb, RequestOptions& options) {
-  verb.add_option("--op", options.ops,
-                  "operations on the same values: spmm, spmm_transposed, sddmm")
-      ->delimiter(',')
-      ->capture_default_str();
+  // Not a list option of CLI11's, which would take a MASK after it for one more operation.
+  verb.add_option_function<std::string>(
+          "--op", [&options](const std::string& text) { options.ops = split_at_commas(text); },
+          "operations on the same values, separated by commas: spmm, spmm_transposed, sddmm")
+      ->default_str("spmm");
   verb.add_option("--layout-b", options.layout_b, "layout of B: row or col")->capture_default_str();
   verb.add_option("--layout-c", options.layout_c, "layout of C: row or col")->capture_default_str();
   verb.add_option("--epilogue", options.epilogue, "of the first operation: none, bias, bias_relu")

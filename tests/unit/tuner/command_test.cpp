@@ -78,6 +78,15 @@ TEST(MakeProblems, GivesTheEpilogueToTheFirstOperation) {
   EXPECT_EQ(problems->at(1).layout_c, Layout::kColMajor);
 }
 
+TEST(RequestOptions, AMaskMayFollowTheOperations) {
+  CLI::App app;
+  RequestOptions options;
+  add_request_options(app, options);
+  app.parse("--op spmm,sddmm weights.npz --n 8");
+  EXPECT_EQ(options.ops, (std::vector<std::string>{"spmm", "sddmm"}));
+  EXPECT_EQ(options.mask_path, "weights.npz");
+}
+
 TEST(MakeProblems, NamesTheBadOption) {
   const auto message = [](auto change) {
     RequestOptions options;
