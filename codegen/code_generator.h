@@ -26,7 +26,7 @@ struct KernelListing {
   CompiledKernel kernel;
   std::string ir;        // LLVM IR as the template made it
   std::string assembly;  // Intel syntax
-  std::int32_t spilled_vectors_in_loops = 0;  // vector spills and reloads inside loops
+  std::int32_t spilled_vectors_in_loops = 0;  // vector spills and reloads inside innermost loops
   std::int32_t spills_in_loops = 0;           // of any register
   std::int32_t vector_registers_used = 0;
   double compile_seconds = 0;
@@ -35,8 +35,8 @@ struct KernelListing {
 class CodeGenerator {
  public:
   virtual ~CodeGenerator() = default;
-  // Makes the object. `verify_ir` runs LLVM's verifier first. Errors: kCompile (also when a vector register
-  // is spilled inside a loop), kInvalidArgument (illegal schedule), kUnsupported (no such target).
+  // Makes the object. Errors: kCompile (also when a vector register
+  // is spilled inside an innermost loop, or the code limit is passed), kInvalidArgument (illegal schedule), kUnsupported (no such target).
   // Thread-safe.
   [[nodiscard]] virtual Result<CompiledKernel> compile(const KernelSpec& spec, const Target& target) = 0;
   // Compiles with all texts; does not reject spills.

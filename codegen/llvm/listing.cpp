@@ -69,7 +69,8 @@ AssemblyFacts read_assembly(std::string_view assembly) {
     if (contains(line, "This Inner Loop Header")) innermost = true;
     if (contains(line, "in Loop:")) innermost = headers.contains(loop_header_in(line));
     note_vector_registers(line, used);
-    if (!innermost || !(contains(line, "-byte Spill") || contains(line, "Reload"))) return;
+    // "64-byte Spill", "64-byte Folded Spill", "64-byte Reload", ...
+    if (!innermost || !(contains(line, " Spill") || contains(line, " Reload"))) return;
     ++facts.spills_in_loops;
     if (contains(line, "16-byte") || contains(line, "32-byte") || contains(line, "64-byte"))
       ++facts.spilled_vectors_in_loops;

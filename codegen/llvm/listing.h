@@ -10,7 +10,7 @@ namespace lacuna {
 
 struct AssemblyFacts {
   std::int32_t spilled_vectors_in_loops =
-      0;  // vector spills, reloads and folded reloads inside innermost loops
+      0;  // vector spills and reloads, folded or not, inside innermost loops
   std::int32_t spills_in_loops = 0;        // of any register
   std::int32_t vector_registers_used = 0;  // distinct vector registers named
 };

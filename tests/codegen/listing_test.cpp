@@ -2,6 +2,8 @@
 //
 // What the generated code looks like: the instructions that the templates count on are there, vectors never spill in an
 // inner loop, and kernels stay small.
+#include "codegen/llvm/listing.h"
+
 #include <string>
 #include <vector>
 
@@ -68,6 +70,29 @@ TEST(Listing, NamesTheKernelInEveryText) {
   EXPECT_NE(listing.assembly.find(name + ":"), std::string::npos);
   EXPECT_FALSE(listing.kernel.object.empty());
   EXPECT_GT(listing.compile_seconds, 0);
+}
+
+// Two nested loops as the asm printer writes them; only the inner one, .LBB0_2, counts.
+TEST(Listing, CountsEverySpillAndReloadOfTheInnermostLoop) {
+  const AssemblyFacts facts = read_assembly(R"(
+.LBB0_1:                                # =>This Loop Header: Depth=1
+                                        #     Child Loop BB0_2 Depth 2
+	vmovups	zmmword ptr [rsp], zmm0         # 64-byte Spill
+.LBB0_2:                                #   Parent Loop BB0_1 Depth=1
+                                        # =>  This Inner Loop Header: Depth=2
+	vmovups	zmmword ptr [rsp], zmm1         # 64-byte Spill
+	vmovups	zmm2, zmmword ptr [rsp]         # 64-byte Reload
+	vaddps	zmm3, zmm3, zmmword ptr [rsp]   # 64-byte Folded Reload
+	vextractf32x4	xmmword ptr [rsp], zmm4, 1 # 16-byte Folded Spill
+	add	qword ptr [rsp], rax            # 8-byte Folded Spill
+	jne	.LBB0_2
+# %bb.3:                                #   in Loop: Header=BB0_1 Depth=1
+	vmovups	zmm5, zmmword ptr [rsp]         # 64-byte Reload
+	jne	.LBB0_1
+)");
+  EXPECT_EQ(facts.spilled_vectors_in_loops, 4);
+  EXPECT_EQ(facts.spills_in_loops, 5);
+  EXPECT_EQ(facts.vector_registers_used, 6);
 }
 
 TEST(Compile, IsReproducible) {
