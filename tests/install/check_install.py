@@ -97,6 +97,11 @@ class InstalledPackage(unittest.TestCase):
         symbols = sorted(line.split()[-1].split("@")[0] for line in lines if line.split()[-2] != "A")
         self.assertEqual(symbols, ["lacuna_codegen_plugin_create", "lacuna_codegen_plugin_version"])
 
+    def test_the_plugin_is_a_component_of_its_own(self):
+        prefix = self.temporary / "component"
+        run(CMAKE, "--install", BUILD, "--prefix", prefix, "--component", "lacuna-codegen-llvm")
+        self.assertEqual([path.name for path in prefix.rglob("*") if path.is_file()], [PLUGIN])
+
     def test_the_library_needs_no_llvm(self):
         needed = [line for line in run("readelf", "-d", self.library).splitlines() if "(NEEDED)" in line]
         self.assertTrue(needed)
