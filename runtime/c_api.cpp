@@ -107,6 +107,16 @@ Result<T> read_struct(const T* given, const char* name) {
   return value;
 }
 
+// Operands have no optional fields: none may be missing, and unknown ones must be zero.
+Result<> check_operands_struct(const lacuna_operands& operands) {
+  if (operands.struct_size == sizeof operands) return {};
+  if (operands.struct_size < sizeof operands)
+    return make_error(ErrorCode::kInvalidArgument, "operands.struct_size {} is less than {}",
+                      operands.struct_size, sizeof operands);
+  LACUNA_TRY_VOID(read_struct(&operands, "operands"));
+  return {};
+}
+
 Result<std::unique_ptr<lacuna_context>> make_context(const lacuna_context_options* given) {
   lacuna_context_options options{};
   if (given != nullptr) {
@@ -369,10 +379,7 @@ lacuna_status lacuna_plan_execute(const lacuna_plan* plan, size_t problem,
   return guarded([&]() -> lacuna::Result<> {
     LACUNA_TRY_VOID(lacuna::require(plan, "plan"));
     LACUNA_TRY_VOID(lacuna::require(operands, "operands"));
-    if (operands->struct_size < sizeof(lacuna_operands))
-      return lacuna::make_error(lacuna::ErrorCode::kInvalidArgument,
-                                "operands.struct_size {} is less than {}", operands->struct_size,
-                                sizeof(lacuna_operands));
+    LACUNA_TRY_VOID(lacuna::check_operands_struct(*operands));
     return plan->executable->execute(problem,
                                      {operands->values, operands->b, operands->ldb, operands->c,
                                       operands->ldc, operands->bias, operands->n},

@@ -259,6 +259,27 @@ TEST_F(CApi, AcceptsOlderAndNewerCallers) {
                LACUNA_ERROR_UNSUPPORTED, "options sets a field this version does not know");
 }
 
+struct NewerOperands {
+  lacuna_operands known;
+  std::int64_t unknown;
+};
+
+TEST_F(CApi, RefusesOperandsWithAFieldItDoesNotKnow) {
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, nullptr, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)), 1.0F);
+  std::vector<float> b(kK * kN, 1.0F), c(kM * kN);
+  NewerOperands newer{};
+  newer.known = {sizeof newer, values.data(), b.data(), kN, c.data(), kN, nullptr, kN};
+  EXPECT_EQ(lacuna_plan_execute(plan, 0, &newer.known), LACUNA_OK) << lacuna_last_error();
+  newer.unknown = 1;
+  EXPECT_FAULT(lacuna_plan_execute(plan, 0, &newer.known), LACUNA_ERROR_UNSUPPORTED,
+               "operands sets a field this version does not know");
+  lacuna_plan_destroy(plan);
+}
+
 TEST_F(CApi, ReportsBadOperandsAndStrides) {
   const lacuna_problem problem = LACUNA_PROBLEM_INIT;
   lacuna_plan* plan = nullptr;
