@@ -35,8 +35,8 @@ struct KernelListing {
 class CodeGenerator {
  public:
   virtual ~CodeGenerator() = default;
-  // Makes the object. Errors: kCompile (also when a vector register
-  // is spilled inside an innermost loop, or the code limit is passed), kInvalidArgument (illegal schedule), kUnsupported (no such target).
+  // Makes the object. Errors: kCompile (also when a vector register is spilled inside an innermost loop, or the object
+  // exceeds the target's code limit), kInvalidArgument (illegal schedule), kUnsupported (no such target).
   // Thread-safe.
   [[nodiscard]] virtual Result<CompiledKernel> compile(const KernelSpec& spec, const Target& target) = 0;
   // Compiles with all texts; does not reject spills.
