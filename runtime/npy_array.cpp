@@ -197,6 +197,8 @@ Result<std::string_view> header_text(std::span<const std::byte> bytes,
 }  // namespace
 
 std::int64_t NpyArray::count() const {
+  // parse_npy bounds the product, except where a zero makes it 0.
+  if (std::ranges::find(shape, 0) != shape.end()) return 0;
   std::int64_t items = 1;
   for (const std::int64_t extent : shape)
     items *= extent;

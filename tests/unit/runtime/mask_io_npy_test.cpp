@@ -162,6 +162,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadArchive{csr_with({{"format.npy", npy("|S3", "()", "bsr")},
                              {"data.npy", npy("|u1", "(3, 2, 2)", std::string(12, '\1'))}}),
                    "a.npz: blocks of 2x2 do not divide 3 x 3"},
+        BadArchive{csr_with({{"format.npy", npy("|S3", "()", "bsr")},
+                             {"data.npy", npy("|u1", "(4294967296, 4294967296, 0)", "")}}),
+                   "a.npz: blocks of 4294967296x0 do not divide 3 x 3"},
         BadArchive{
             csr_with({{"format.npy", npy("|S3", "()", "bsr")},
                       {"shape.npy", npy_vector("<i8", Indices{6, 4})},
