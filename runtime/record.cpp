@@ -26,10 +26,9 @@ namespace lacuna {
 namespace {
 
 constexpr std::int32_t kSchema = 1;
-constexpr std::int64_t kPlannedN = 256;  // what planner.h plans n = 0 for
 
 void append_problem(Hasher& hasher, Problem problem) {
-  if (problem.n == 0) problem.n = kPlannedN;
+  problem.n = planning_n(problem);
   hash_append(hasher, problem);
 }
 
