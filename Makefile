@@ -28,10 +28,11 @@ bench: install-deps ## build the benchmarks, run them, write results/
 	cmake --build --preset release
 	.ci/run_benchmarks.sh build/release results/bench
 
-sanitize: install-deps ## build with address and undefined-behaviour sanitizers, run the unit tests
+sanitize: install-deps ## build with address and undefined-behaviour sanitizers, run the unit tests and fuzz seeds
 	cmake --preset asan
-	cmake --build --preset asan --target tests/unit/all lacuna_codegen_llvm
+	cmake --build --preset asan --target tests/unit/all tests/fuzz/all lacuna_codegen_llvm
 	ctest --test-dir build/asan/tests/unit --output-on-failure --no-tests=error
+	ctest --test-dir build/asan/tests/fuzz --output-on-failure --no-tests=error
 
 format: install-dev-deps ## reformat every C and C++ file
 	.ci/format.sh
