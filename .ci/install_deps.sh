@@ -74,4 +74,4 @@ fi
 apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"; }
 apt update || fail 'apt-get update failed; see above (no network, or a broken source in /etc/apt)'
 apt install -y --no-install-recommends "${missing[@]}" ||
-  fail "apt-get install failed; see above. Debian 12 (bookworm) or later has all of: ${missing[*]}"
+  fail "apt-get install failed; see above. Debian 12 (bookworm) has all of: ${missing[*]}"
