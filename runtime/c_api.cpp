@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <exception>
 #include <limits>
 #include <memory>
 #include <new>
@@ -72,7 +71,7 @@ lacuna_status guarded(F&& function) noexcept {
     return LACUNA_OK;
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::kIo, "out of memory");
-  } catch (const std::exception&) {
+  } catch (...) {  // also what a C++ caller's parallel_for throws
     return fail(ErrorCode::kInternal, "unexpected exception");
   }
 }

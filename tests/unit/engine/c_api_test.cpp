@@ -114,6 +114,32 @@ TEST_F(CApi, UsesTheCallersPool) {
   lacuna_context_destroy(context);
 }
 
+TEST_F(CApi, ReportsWhateverTheCallersPoolThrows) {
+  lacuna_context_options options{};
+  options.struct_size = sizeof options;
+  options.cache_folder = "";
+  options.threads = 2;
+  options.parallel_for = [](void*, std::int64_t, void (*)(void*, std::int64_t), void*) { throw 7; };
+  lacuna_context* context = nullptr;
+  ASSERT_EQ(lacuna_context_create(&options, &context), LACUNA_OK) << lacuna_last_error();
+  const std::vector<float> dense(256 * 256, 1.0F);
+  lacuna_mask* mask = nullptr;
+  ASSERT_EQ(lacuna_mask_from_dense(256, 256, dense.data(), 256, &mask), LACUNA_OK);
+  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context, mask, &problem, 1, nullptr, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)), 1.0F);
+  std::vector<float> b(256 * 64, 1.0F), c(256 * 64);
+  const lacuna_operands operands = {
+      sizeof operands, values.data(), b.data(), 64, c.data(), 64, nullptr, 64};
+  EXPECT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_ERROR_INTERNAL);
+  EXPECT_STREQ(lacuna_last_error(), "unexpected exception");
+  lacuna_plan_destroy(plan);
+  lacuna_mask_destroy(mask);
+  lacuna_context_destroy(context);
+}
+
 TEST_F(CApi, MakesMasksFromCsr) {
   const std::vector<std::int64_t> row_ptr = {0, 2, 2, 3}, col_idx = {0, 4, 1};
   lacuna_mask* mask = nullptr;
