@@ -197,7 +197,9 @@ std::vector<std::byte> to_bytes(const Checkpoint& checkpoint) {
   for (const LayerState& layer : checkpoint.layers)
     header.layers.push_back({layer.mask.m, layer.mask.k, layer.mask.r, layer.mask.c,
                              static_cast<std::int64_t>(layer.weights.size()), layer.kernels});
-  const std::string text = to_json_value(header).dump();
+  // Folders need not be UTF-8, JSON must be; nothing compares or reads the recipe's paths again.
+  const std::string text =
+      to_json_value(header).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::vector<std::byte> out;
   append(out, std::span(kMagic));
   append_scalar(out, kVersion);

@@ -53,6 +53,16 @@ TEST(Checkpoint, ComesBackAsItWas) {
   EXPECT_EQ(*after, before);
 }
 
+TEST(Checkpoint, OfDataInAFolderWhoseNameIsNotUtf8) {
+  Checkpoint before = make_checkpoint();
+  before.recipe.data.folder = "/data/\xff";
+  const auto after = parse_checkpoint(to_bytes(before), "c");
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->recipe.data.folder, "/data/\xef\xbf\xbd");
+  EXPECT_EQ(after->layers, before.layers);
+  EXPECT_TRUE(check_same_run(after->recipe, before.recipe));
+}
+
 TEST(Checkpoint, NoticesEveryTruncationAndEveryFlippedByte) {
   const auto whole = to_bytes(make_checkpoint());
   for (std::size_t length = 0; length < whole.size(); ++length)
