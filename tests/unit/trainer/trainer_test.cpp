@@ -305,6 +305,21 @@ TEST(LearningRate, FollowsItsSchedule) {
   EXPECT_EQ(learning_rate({0.2, 0.9, 0, LrSchedule::kConstant}, 99, 100), 0.2);
 }
 
+TEST(MetricsFile, APartOfALineDoesNotSpoilTheNext) {
+  const TestFolder folder;
+  const auto path = folder.path() / "metrics.jsonl";
+  const auto append = [&](int value) {
+    auto file = MetricsFile::open(path, MetricsStart::kAppend);
+    EXPECT_TRUE(file && file->write({{"a", value}}));
+  };
+  append(1);
+  append(2);
+  EXPECT_EQ(read_text_file(path).value(), "{\"a\":1}\n{\"a\":2}\n");
+  std::filesystem::resize_file(path, 11);  // the last line lost its end
+  append(3);
+  EXPECT_EQ(read_text_file(path).value(), "{\"a\":1}\n{\"a\n{\"a\":3}\n");
+}
+
 TEST(MetricsFile, SaysThatItCannotWrite) {
   const auto file = MetricsFile::open("/proc/nothing/metrics.jsonl", MetricsStart::kReplace);
   ASSERT_FALSE(file);
