@@ -107,17 +107,18 @@ Result<std::vector<KernelRate>> measure_dense_layer(Engine& engine, Clock& clock
   options.budget_s = kBudgetS;
   options.stop = stop;
   const Samples samples = measure_interleaved(clock, calls, options);
-  if (samples.seconds.back().empty())
-    return make_error(ErrorCode::kInterrupted, "interrupted while measuring sgemm");
+  for (const auto& seconds : samples.seconds)
+    if (seconds.empty())
+      return make_error(ErrorCode::kInterrupted, "interrupted while measuring sgemm");
   const double flops = 2.0 * static_cast<double>(shape.mask.m) * static_cast<double>(shape.mask.k) *
                        static_cast<double>(n);
-  const double peak_flops = peak.work_per_step * kPeakSteps;
+  const double peak_flops_per_s =
+      peak.work_per_step * kPeakSteps / samples.minimum(problems.size()) * engine.threads();
   std::vector<KernelRate> rates;
   for (std::size_t p = 0; p < problems.size(); ++p) {
     const double seconds = samples.minimum(p);
-    rates.push_back(
-        {operation_name(problems[p].op), blas.version() + " sgemm", seconds, flops / seconds * 1e-9,
-         100 * samples.paired_ratio(problems.size(), p) * flops / peak_flops / engine.threads()});
+    rates.push_back({operation_name(problems[p].op), blas.version() + " sgemm", seconds,
+                     flops / seconds * 1e-9, 100 * flops / seconds / peak_flops_per_s});
   }
   return rates;
 }

@@ -128,8 +128,8 @@ nlohmann::json to_json(const DemoReport& report) {
           {"conditions",
            "epoch_s: median over epochs of training alone; kernels: interleaved minimum of 9 "
            "samples, operands "
-           "left where repeated calls leave them; percent_of_peak: paired with the FMA loop of the "
-           "same rounds"},
+           "left where repeated calls leave them; percent_of_peak: ratio to the minimum of the FMA "
+           "loop in the same rounds, times the threads"},
           {"nets", nets}};
 }
 
@@ -150,7 +150,10 @@ Result<std::filesystem::path> store_report(const std::filesystem::path& folder,
       fmt::format("command {}, commit {}, {}\nmachine {}, {} cores, {}-bit vectors, {}, {}\n",
                   of("command"), of("commit"), of("date"), of("cpu"), of("cores"),
                   of("vector_bits"), of("system"), of("compiler"));
-  LACUNA_TRY_VOID(write_file_atomic(json, to_json(report).dump(1) + "\n"));
+  // A path in a recipe need not be UTF-8.
+  const auto document =
+      to_json(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+  LACUNA_TRY_VOID(write_file_atomic(json, document + "\n"));
   LACUNA_TRY_VOID(write_file_atomic(markdown, text));
   return stem;
 }
