@@ -19,7 +19,7 @@ import unittest
 
 LACUNA = pathlib.Path(sys.argv[1]).resolve()
 SMALL = ["--random", "96x80:16x8:0.3", "--n", "32", "--threads", "1"]
-VERBS = ["probe", "tune", "explain", "bench", "generate", "inspect", "train", "records", "doctor"]
+VERBS = ["probe", "tune", "explain", "bench", "generate", "inspect", "train", "demo", "records", "doctor"]
 
 
 def npy(rows):
@@ -296,6 +296,12 @@ class ReportTest(CommandTest):
                 self.assertIn("apt-get install", baseline["missing"])
             else:
                 self.assertGreater(baseline["speedup"], 0)
+
+    def test_bench_says_whether_the_kernel_was_tuned(self):
+        quick = ("--rounds", "2", "--no-baselines")
+        self.assertIn("note: not tuned yet for 1 thread: --tune does", self.check_works("bench", *SMALL, *quick).stderr)
+        self.assertIn("(measured)", self.check_works("bench", *SMALL, *quick, "--tune").stdout)
+        self.assertNotIn("not tuned", self.check_works("bench", *SMALL, *quick).stderr)
 
     def test_bench_of_every_operation_and_layout(self):
         for op in ("spmm", "spmm_transposed", "sddmm"):

@@ -77,6 +77,11 @@ Result<> run_bench(const BenchVerbOptions& options, const Context& context) {
     plan = std::move(outcome.plan);
   } else {
     LACUNA_TRY(plan, session.engine->planner().plan(loaded.request));
+    // A record holds for its number of threads, and `tune` takes all cores where bench takes one.
+    if (plan.provenance != Provenance::kMeasured)
+      context.output.note(fmt::format("not tuned yet for {} thread{}: --tune does",
+                                      loaded.request.threads,
+                                      loaded.request.threads == 1 ? "" : "s"));
   }
   BenchOptions bench;
   bench.rounds = options.rounds;
@@ -108,6 +113,7 @@ void add_bench_verb(Registry& registry) {
       .action = [options](Context& context) { return run_bench(*options, context); },
   });
   add_request_options(verb, options->request);
+  verb.get_option("--threads")->description("threads of one call, and of the baselines; 0 = one");
   verb.add_option("--rounds", options->rounds, "samples of each candidate")->capture_default_str();
   verb.add_flag("--tune", options->tune, "tune first, if there is no record");
   verb.add_flag("--no-baselines", options->no_baselines, "leave the dense libraries out");
