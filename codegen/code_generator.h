@@ -24,8 +24,8 @@ namespace lacuna {
 // Everything a person wants to see of one kernel.
 struct KernelListing {
   CompiledKernel kernel;
-  std::string ir;        // LLVM IR as the template made it
-  std::string assembly;  // Intel syntax
+  std::string ir;                             // LLVM IR as the template made it
+  std::string assembly;                       // Intel syntax
   std::int32_t spilled_vectors_in_loops = 0;  // vector spills and reloads inside innermost loops
   std::int32_t spills_in_loops = 0;           // of any register
   std::int32_t vector_registers_used = 0;
@@ -38,9 +38,11 @@ class CodeGenerator {
   // Makes the object. Errors: kCompile (also when a vector register is spilled inside an innermost loop, or the object
   // exceeds the target's code limit), kInvalidArgument (illegal schedule), kUnsupported (no such target).
   // Thread-safe.
-  [[nodiscard]] virtual Result<CompiledKernel> compile(const KernelSpec& spec, const Target& target) = 0;
+  [[nodiscard]] virtual Result<CompiledKernel> compile(const KernelSpec& spec,
+                                                       const Target& target) = 0;
   // Compiles with all texts; does not reject spills.
-  [[nodiscard]] virtual Result<KernelListing> list(const KernelSpec& spec, const Target& target) = 0;
+  [[nodiscard]] virtual Result<KernelListing> list(const KernelSpec& spec,
+                                                   const Target& target) = 0;
   // "LLVM 19.1.7"; part of the cache key.
   [[nodiscard]] virtual std::string version() const = 0;
 };
@@ -56,7 +58,9 @@ class CodeGenerator {
 [[nodiscard]] Result<CodeGenerator*> load_code_generator();
 
 // The plugin exports these two C functions.
-inline constexpr const char* kPluginVersionSymbol = "lacuna_codegen_plugin_version";  // const char*()
-inline constexpr const char* kPluginCreateSymbol = "lacuna_codegen_plugin_create";    // CodeGenerator*()
+inline constexpr const char* kPluginVersionSymbol =
+    "lacuna_codegen_plugin_version";  // const char*()
+inline constexpr const char* kPluginCreateSymbol =
+    "lacuna_codegen_plugin_create";  // CodeGenerator*()
 
 }  // namespace lacuna

@@ -23,7 +23,8 @@ class ObjectCache {
   // An empty folder name makes a cache that never hits and never stores.
   explicit ObjectCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  [[nodiscard]] std::optional<CompiledKernel> find(const std::string& name, const Hash128& key) const;
+  [[nodiscard]] std::optional<CompiledKernel> find(const std::string& name,
+                                                   const Hash128& key) const;
   // Errors: kIo. The caller may go on: the kernel in hand is valid.
   [[nodiscard]] Result<> store(const CompiledKernel& kernel, const Hash128& key) const;
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }

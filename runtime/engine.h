@@ -22,11 +22,13 @@
 namespace lacuna {
 
 struct EngineOptions {
-  std::optional<Target> target;        // default: the host
-  std::optional<std::filesystem::path> cache_folder;  // default: user_cache_folder()/v1/objects; "" = no disk cache
-  std::vector<std::filesystem::path> bundle_folders;  // AOT bundles (read only), searched before the cache;
-                                                      // $LACUNA_BUNDLE (':'-separated) is appended
-  std::int32_t threads = 0;            // 0 = OpenMP's default
+  std::optional<Target> target;  // default: the host
+  std::optional<std::filesystem::path>
+      cache_folder;  // default: user_cache_folder()/v1/objects; "" = no disk cache
+  std::vector<std::filesystem::path>
+      bundle_folders;        // AOT bundles (read only), searched before the cache;
+                             // $LACUNA_BUNDLE (':'-separated) is appended
+  std::int32_t threads = 0;  // 0 = OpenMP's default
 };
 
 // Thread-safe. Outlives every ExecutablePlan made from it.
@@ -37,7 +39,9 @@ class Engine {
   [[nodiscard]] const Target& target() const { return target_; }
   [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
   [[nodiscard]] std::int32_t threads() const { return threads_; }
-  [[nodiscard]] const std::string& note() const { return note_; }  // "no AVX-512: using AVX2", or empty
+  [[nodiscard]] const std::string& note() const {
+    return note_;
+  }  // "no AVX-512: using AVX2", or empty
   [[nodiscard]] Planner& planner() { return *planner_; }
   void set_planner(std::unique_ptr<Planner> planner) { planner_ = std::move(planner); }
 
@@ -69,24 +73,25 @@ struct Operands {
   float* values = nullptr;  // values_count() floats; read by spmm*, written by sddmm
   const float* b = nullptr;
   std::int64_t ldb = 0;
-  float* c = nullptr;       // read by sddmm, written otherwise
+  float* c = nullptr;  // read by sddmm, written otherwise
   std::int64_t ldc = 0;
   const float* bias = nullptr;
-  std::int64_t n = 0;       // dense columns of this call
+  std::int64_t n = 0;  // dense columns of this call
 };
 
 // Immutable after create; execute may be called from several threads on different outputs.
 class ExecutablePlan {
  public:
   // Plans (unless `plan` is given), builds the structure, loads the kernels.
-  [[nodiscard]] static Result<std::unique_ptr<ExecutablePlan>> create(Engine& engine, const PlanRequest& request,
-                                                                      std::optional<Plan> plan = std::nullopt);
+  [[nodiscard]] static Result<std::unique_ptr<ExecutablePlan>> create(
+      Engine& engine, const PlanRequest& request, std::optional<Plan> plan = std::nullopt);
 
   // Checks operands (null pointers, leading dimensions, n), then runs. m, k or n = 0 is legal and does what the
   // algebra says (an empty sum leaves epilogue(0 (+ C))). The result does not depend on the number of threads.
   // Errors: kInvalidArgument naming operand, value and limit.
   [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands) const;
-  [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands, const ParallelFor& parallel) const;
+  [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands,
+                                 const ParallelFor& parallel) const;
 
   [[nodiscard]] const BsrStructure& structure() const { return structure_; }
   [[nodiscard]] const Plan& plan() const { return plan_; }

@@ -25,9 +25,10 @@ enum class Provenance : std::uint8_t { kDefault, kPredicted, kMeasured };
 
 template <>
 struct EnumNames<Provenance> {
-  static constexpr std::array kNames = {std::pair{Provenance::kDefault, std::string_view("default")},
-                                        std::pair{Provenance::kPredicted, std::string_view("predicted")},
-                                        std::pair{Provenance::kMeasured, std::string_view("measured")}};
+  static constexpr std::array kNames = {
+      std::pair{Provenance::kDefault, std::string_view("default")},
+      std::pair{Provenance::kPredicted, std::string_view("predicted")},
+      std::pair{Provenance::kMeasured, std::string_view("measured")}};
 };
 
 // One format for all problems (they share A's values), one schedule for each problem, in their order.
@@ -67,15 +68,17 @@ class Planner {
 [[nodiscard]] Result<> check_plan_request(const PlanRequest& request);
 
 // Dense columns a problem is planned for: n, or 256 where n = 0 leaves it open.
-[[nodiscard]] inline std::int64_t planning_n(const Problem& problem) { return problem.n > 0 ? problem.n : 256; }
+[[nodiscard]] inline std::int64_t planning_n(const Problem& problem) {
+  return problem.n > 0 ? problem.n : 256;
+}
 
 // Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
 // Every legal schedule of one problem, the cheapest first by estimate_cycles; `blocks` is the number of stored blocks.
-[[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format, std::int64_t blocks,
-                                                   const Target& target);
+[[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
+                                                   std::int64_t blocks, const Target& target);
 
 // Answers from the record store if it holds a record for this request, else ranks every candidate by the estimate of
 // templates/registry.h with the target's rates (no clock). Thread-safe.

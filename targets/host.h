@@ -13,7 +13,7 @@
 namespace lacuna {
 
 struct HostDescription {
-  Target target;           // name "host"; vector_bits 512 with AVX-512 F+BW+DQ+VL, else 256 with AVX2+FMA
+  Target target;  // name "host"; vector_bits 512 with AVX-512 F+BW+DQ+VL, else 256 with AVX2+FMA
   std::string vendor;      // CPUID vendor string
   std::string model_name;  // CPUID brand string; virtual machines often hide it
   std::int32_t family = 0, model = 0, stepping = 0;

@@ -19,14 +19,14 @@ struct MachineProfile {
   std::int32_t schema = 1;
   std::string fingerprint;  // host_fingerprint() of the machine measured
   std::string model_name;
-  std::string measured_at;  // ISO 8601 UTC
-  double fma_f32_gflops = 0;       // 2 flop per FMA lane, registers only
-  double fma_bf16_gflops = 0;      // vdpbf16ps; 0 = the machine has no such instruction
-  double dot_int8_gops = 0;        // vpdpbusd; 0 = none
-  double clock_ghz = 0;            // dependent integer adds per nanosecond
-  double l1_read_gbps = 0;         // bytes 1e9 per second, footprint half of the level
+  std::string measured_at;     // ISO 8601 UTC
+  double fma_f32_gflops = 0;   // 2 flop per FMA lane, registers only
+  double fma_bf16_gflops = 0;  // vdpbf16ps; 0 = the machine has no such instruction
+  double dot_int8_gops = 0;    // vpdpbusd; 0 = none
+  double clock_ghz = 0;        // dependent integer adds per nanosecond
+  double l1_read_gbps = 0;     // bytes 1e9 per second, footprint half of the level
   double l2_read_gbps = 0;
-  double l3_read_gbps = 0;         // 0 = no L3
+  double l3_read_gbps = 0;  // 0 = no L3
   double dram_read_gbps = 0;
   double l2_write_gbps = 0;
   double dram_write_gbps = 0;
@@ -59,6 +59,7 @@ struct MachineProfile {
 [[nodiscard]] std::filesystem::path profile_path(const std::string& fingerprint);
 // Errors: kNotFound (no profile yet), kInvalidFile (malformed, another schema or fingerprint).
 [[nodiscard]] Result<MachineProfile> load_profile(const std::filesystem::path& path);
-[[nodiscard]] Result<> store_profile(const std::filesystem::path& path, const MachineProfile& profile);
+[[nodiscard]] Result<> store_profile(const std::filesystem::path& path,
+                                     const MachineProfile& profile);
 
 }  // namespace lacuna

@@ -25,11 +25,11 @@ struct EnumNames<Isa> {
 
 // Sustained instruction rates of one core, at the target's vector width. Sources are named in the YAML files.
 struct Pipes {
-  double fma_per_cycle = 1;    // vector FMAs
-  double load_per_cycle = 1;   // full-width vector loads
+  double fma_per_cycle = 1;        // vector FMAs
+  double load_per_cycle = 1;       // full-width vector loads
   double broadcast_per_cycle = 2;  // scalar loads that fill a vector
-  double store_per_cycle = 1;  // full-width vector stores
-  std::int32_t fma_latency = 4;  // cycles
+  double store_per_cycle = 1;      // full-width vector stores
+  std::int32_t fma_latency = 4;    // cycles
 
   bool operator==(const Pipes&) const = default;
   template <class Self, class Visit>
@@ -79,11 +79,12 @@ struct GpuLimits {
 };
 
 struct Target {
-  std::string name;      // [a-z0-9_-]+ in files; '-' becomes '_' inside kernel names (kernel_name.h)
+  std::string name;  // [a-z0-9_-]+ in files; '-' becomes '_' inside kernel names (kernel_spec.h)
   Isa isa = Isa::kX86_64;
   std::string llvm_cpu;  // LLVM's -mcpu name; empty for CUDA
-  std::vector<std::string> features;  // LLVM feature names that kernels may use, e.g. "avx512f"; sorted
-  std::int32_t vector_bits = 256;      // 128, 256, 512; 0 = scalable (SVE)
+  std::vector<std::string>
+      features;  // LLVM feature names that kernels may use, e.g. "avx512f"; sorted
+  std::int32_t vector_bits = 256;  // 128, 256, 512; 0 = scalable (SVE)
   std::int32_t vector_registers = 16;
   Pipes pipes;
   Caches caches;

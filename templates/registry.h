@@ -20,7 +20,7 @@ namespace lacuna {
 extern const std::uint32_t kTemplateVersion;
 
 // Is this kernel legal on the target? The error says which rule it breaks:
-// "mr 24 x nv 2 needs 51 vector registers, zen4 has 32".
+// "mr 24 x nv 2 needs 51 vector registers, zen4 has 30 to use".
 [[nodiscard]] Result<> check_schedule(const KernelSpec& spec, const Target& target);
 
 // Every schedule worth trying for the spec (its schedule field is ignored), all legal, in a fixed order.

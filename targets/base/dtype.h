@@ -22,7 +22,8 @@ enum class DType : std::uint8_t {
 template <>
 struct EnumNames<DType> {
   static constexpr std::array kNames = {
-#define LACUNA_DTYPE(enumerator, name, bits, log2_roundoff) std::pair{DType::enumerator, std::string_view(#name)},
+#define LACUNA_DTYPE(enumerator, name, bits, log2_roundoff) \
+  std::pair{DType::enumerator, std::string_view(#name)},
 #include "targets/base/dtype.inc"
 #undef LACUNA_DTYPE
   };

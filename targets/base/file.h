@@ -21,7 +21,8 @@ namespace lacuna {
 // Writes to a temporary file in the same folder, fsyncs, then renames: readers see the old content or the
 // new, never a part, whatever kills the process. Creates missing parent folders. On any fault (full disk,
 // read-only folder) the target is untouched, the temporary file removed, and the error is kIo.
-[[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path, std::span<const std::byte> bytes);
+[[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path,
+                                         std::span<const std::byte> bytes);
 [[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path, std::string_view text);
 
 // Where per-user files go: $LACUNA_HOME if set, else $XDG_CACHE_HOME/lacuna, else ~/.cache/lacuna,

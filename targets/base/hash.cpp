@@ -8,7 +8,9 @@
 
 namespace lacuna {
 
-std::string to_text(const Hash128& hash) { return fmt::format("{:016x}{:016x}", hash.high, hash.low); }
+std::string to_text(const Hash128& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high, hash.low);
+}
 
 Hash128 hash_bytes(std::span<const std::byte> bytes) {
   const XXH128_hash_t h = XXH3_128bits(bytes.data(), bytes.size());
@@ -23,7 +25,9 @@ Hasher::Hasher() : state_(std::make_unique<State>()) {
   LACUNA_CHECK(state_->xxh != nullptr && XXH3_128bits_reset(state_->xxh) == XXH_OK);
 }
 
-Hasher::~Hasher() { XXH3_freeState(state_->xxh); }
+Hasher::~Hasher() {
+  XXH3_freeState(state_->xxh);
+}
 
 void Hasher::append(std::span<const std::byte> bytes) {
   LACUNA_CHECK(XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size()) == XXH_OK);

@@ -9,12 +9,11 @@
 #pragma once
 
 #include <cstdint>
+#include <fmt/format.h>
 #include <string>
 #include <string_view>
-#include <utility>
-
-#include <fmt/format.h>
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace lacuna {
 
@@ -25,10 +24,10 @@ enum class ErrorCode : std::int32_t {
   kInvalidFile = 2,      // a file was read, but its content is malformed, truncated or corrupt
   kNotFound = 3,         // a file, record, kernel or plan that does not exist
   kIo = 4,               // the operating system refused: permissions, full disk, ...
-  kUnsupported = 5,      // legal, but this build or machine cannot do it (no AVX-512, no plugin, ...)
-  kCompile = 6,          // the code generator failed or rejected the kernel (a spill in a loop)
-  kInterrupted = 7,      // stopped by the user; what was learned so far is kept
-  kInternal = 8,         // a bug in Lacuna; please report
+  kUnsupported = 5,  // legal, but this build or machine cannot do it (no AVX-512, no plugin, ...)
+  kCompile = 6,      // the code generator failed or rejected the kernel (a spill in a loop)
+  kInterrupted = 7,  // stopped by the user; what was learned so far is kept
+  kInternal = 8,     // a bug in Lacuna; please report
 };
 
 // A stable lower-case name, e.g. "invalid_argument".
@@ -67,12 +66,12 @@ template <class... Args>
 
 // LACUNA_TRY(const auto bytes, read_file(path)); returns the error from the enclosing function, or binds
 // the value. LACUNA_TRY_VOID(write_file(...)) for Result<void>.
-#define LACUNA_TRY_IMPL_(tmp, decl, expr)                            \
-  auto tmp = (expr);                                                 \
+#define LACUNA_TRY_IMPL_(tmp, decl, expr)                                     \
+  auto tmp = (expr);                                                          \
   if (!tmp) return ::tl::unexpected<::lacuna::Error>(std::move(tmp).error()); \
   decl = std::move(tmp).value()
 #define LACUNA_TRY(decl, expr) LACUNA_TRY_IMPL_(LACUNA_CONCAT(lacuna_try_, __LINE__), decl, expr)
-#define LACUNA_TRY_VOID(expr) \
+#define LACUNA_TRY_VOID(expr)                              \
   if (auto lacuna_try_result = (expr); !lacuna_try_result) \
   return ::tl::unexpected<::lacuna::Error>(std::move(lacuna_try_result).error())
 

@@ -66,31 +66,34 @@ typedef struct lacuna_plan lacuna_plan;
 /* ---- context: target, caches, threads -------------------------------------------------------------------- */
 
 /* Runs body(body_context, task) once for each task in [0, tasks), concurrently or not; returns when all are done. */
-typedef void (*lacuna_parallel_for)(void* pool, int64_t tasks, void (*body)(void* body_context, int64_t task),
+typedef void (*lacuna_parallel_for)(void* pool, int64_t tasks,
+                                    void (*body)(void* body_context, int64_t task),
                                     void* body_context);
 
 typedef struct lacuna_context_options {
-  size_t struct_size;          /* sizeof(lacuna_context_options) */
-  const char* cache_folder;    /* NULL = per-user cache ($LACUNA_HOME); "" = no disk cache */
-  const char* bundle_folder;   /* AOT bundle made by `lacuna generate --bundle`; NULL = none */
-  int32_t threads;             /* 0 = OpenMP's default, or 1 with a parallel_for */
+  size_t struct_size;               /* sizeof(lacuna_context_options) */
+  const char* cache_folder;         /* NULL = per-user cache ($LACUNA_HOME); "" = no disk cache */
+  const char* bundle_folder;        /* AOT bundle made by `lacuna generate --bundle`; NULL = none */
+  int32_t threads;                  /* 0 = OpenMP's default, or 1 with a parallel_for */
   lacuna_parallel_for parallel_for; /* NULL = OpenMP */
-  void* pool;                  /* first argument of parallel_for */
+  void* pool;                       /* first argument of parallel_for */
 } lacuna_context_options;
 
-LACUNA_API lacuna_status lacuna_context_create(const lacuna_context_options* options, lacuna_context** out);
+LACUNA_API lacuna_status lacuna_context_create(const lacuna_context_options* options,
+                                               lacuna_context** out);
 LACUNA_API void lacuna_context_destroy(lacuna_context* context);
 /* What is worth knowing, e.g. "no AVX-512: using AVX2"; "" if nothing. Lives as long as the context. */
 LACUNA_API const char* lacuna_context_note(const lacuna_context* context);
 
 /* ---- mask: which weights of A[M,K] exist ------------------------------------------------------------------ */
 
-LACUNA_API lacuna_status lacuna_mask_from_dense(int64_t m, int64_t k, const float* a, int64_t lda, lacuna_mask** out);
-LACUNA_API lacuna_status lacuna_mask_from_csr(int64_t m, int64_t k, const int64_t* row_ptr, const int64_t* col_idx,
-                                              lacuna_mask** out);
+LACUNA_API lacuna_status lacuna_mask_from_dense(int64_t m, int64_t k, const float* a, int64_t lda,
+                                                lacuna_mask** out);
+LACUNA_API lacuna_status lacuna_mask_from_csr(int64_t m, int64_t k, const int64_t* row_ptr,
+                                              const int64_t* col_idx, lacuna_mask** out);
 /* flags: row-major, ceil(m/r) x ceil(k/c), nonzero = the whole block is in the mask. */
-LACUNA_API lacuna_status lacuna_mask_from_blocks(int64_t m, int64_t k, int32_t r, int32_t c, const uint8_t* flags,
-                                                 lacuna_mask** out);
+LACUNA_API lacuna_status lacuna_mask_from_blocks(int64_t m, int64_t k, int32_t r, int32_t c,
+                                                 const uint8_t* flags, lacuna_mask** out);
 /* .npy, .npz (SciPy), Matrix Market, .smtx */
 LACUNA_API lacuna_status lacuna_mask_load(const char* path, lacuna_mask** out);
 LACUNA_API void lacuna_mask_destroy(lacuna_mask* mask);
@@ -105,23 +108,23 @@ enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
 enum { LACUNA_EPILOGUE_NONE = 0, LACUNA_EPILOGUE_BIAS = 1, LACUNA_EPILOGUE_BIAS_RELU = 2 };
 
 typedef struct lacuna_problem {
-  size_t struct_size;  /* sizeof(lacuna_problem) */
+  size_t struct_size; /* sizeof(lacuna_problem) */
   int32_t op;
   int32_t layout_b;
   int32_t layout_c;
-  int32_t epilogue;    /* bias is indexed by C's row; none for sddmm */
-  int32_t accumulate;  /* 1: the result is added to what is there */
-  int64_t n;           /* expected dense columns; 0 = unknown. A call may use any n. */
+  int32_t epilogue;   /* bias is indexed by C's row; none for sddmm */
+  int32_t accumulate; /* 1: the result is added to what is there */
+  int64_t n;          /* expected dense columns; 0 = unknown. A call may use any n. */
 } lacuna_problem;
 
 #define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0}
 
 typedef struct lacuna_plan_options {
-  size_t struct_size;  /* sizeof(lacuna_plan_options) */
-  int32_t block_r;     /* 0 = chosen by the planner; else 1..64, with block_c */
+  size_t struct_size; /* sizeof(lacuna_plan_options) */
+  int32_t block_r;    /* 0 = chosen by the planner; else 1..64, with block_c */
   int32_t block_c;
-  int32_t exact;       /* 1: store exactly the mask's elements (what training needs) */
-  const char* format;  /* NULL, or a format's name ("bsr16x1"): overrides block_r, block_c */
+  int32_t exact;      /* 1: store exactly the mask's elements (what training needs) */
+  const char* format; /* NULL, or a format's name ("bsr16x1"): overrides block_r, block_c */
 } lacuna_plan_options;
 
 LACUNA_API lacuna_status lacuna_plan_create(lacuna_context* context, const lacuna_mask* mask,
@@ -136,22 +139,25 @@ LACUNA_API const char* lacuna_plan_kernel(const lacuna_plan* plan, size_t proble
 LACUNA_API const char* lacuna_plan_provenance(const lacuna_plan* plan);
 
 /* values <- dense row-major a[i*lda + j] at the stored blocks / dense <- values, zero elsewhere. */
-LACUNA_API lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t lda, float* values);
-LACUNA_API lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const float* values, float* a, int64_t lda);
+LACUNA_API lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t lda,
+                                          float* values);
+LACUNA_API lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const float* values, float* a,
+                                            int64_t lda);
 
 typedef struct lacuna_operands {
-  size_t struct_size;  /* sizeof(lacuna_operands) */
-  float* values;       /* read by spmm and spmm_transposed, written by sddmm */
+  size_t struct_size; /* sizeof(lacuna_operands) */
+  float* values;      /* read by spmm and spmm_transposed, written by sddmm */
   const float* b;
   int64_t ldb;
-  float* c;            /* read by sddmm, written otherwise */
+  float* c; /* read by sddmm, written otherwise */
   int64_t ldc;
-  const float* bias;   /* NULL without a bias epilogue */
-  int64_t n;           /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
+  const float* bias; /* NULL without a bias epilogue */
+  int64_t n; /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
 } lacuna_operands;
 
 /* Runs problem number `problem` of the plan. The result is the same, bit for bit, for any number of threads. */
-LACUNA_API lacuna_status lacuna_plan_execute(const lacuna_plan* plan, size_t problem, const lacuna_operands* operands);
+LACUNA_API lacuna_status lacuna_plan_execute(const lacuna_plan* plan, size_t problem,
+                                             const lacuna_operands* operands);
 
 #ifdef __cplusplus
 }
