@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/trainer/metrics_file.h"
 
+#include <filesystem>
+#include <fstream>
 #include <ios>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
-namespace lacuna::trainer {
+#include "targets/base/result.h"
 
+namespace lacuna::trainer {
 namespace {
 
 // A writer that was killed, or whose disk was full, left a part of a line.
