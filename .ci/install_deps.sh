@@ -29,7 +29,7 @@ libhwloc-dev|finds cores and cache sizes of the host
 libxxhash-dev|hashes kernels and cache entries
 libcli11-dev|parses the command line
 libgtest-dev|the tests
-libopenblas0-pthread|dense baseline: sgemm of OpenBLAS
+libopenblas0-openmp|dense baseline: sgemm of OpenBLAS
 libdnnl2|dense baseline: sgemm of oneDNN
 dataset-fashion-mnist|the images that the demo trains on
 '

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/baseline.h"
 
-#include <array>
 #include <cstddef>
+
+#include "targets/base/openblas.h"
 
 namespace lacuna {
 namespace {
@@ -21,12 +22,15 @@ struct DnnlVersion {
   int major, minor, patch;  // the first fields of dnnl_version_t
 };
 
-struct Package {
-  const char* file;
-  const char* debian;
-};
-constexpr std::array<Package, 2> kPackages = {
-    {{"libopenblas.so.0", "libopenblas0-pthread"}, {"libdnnl.so.2", "libdnnl2"}}};
+Result<DynLib> open_library(GemmLibrary library) {
+  if (library == GemmLibrary::kOpenBlas) return open_openblas();
+  auto onednn = DynLib::open("libdnnl.so.2");
+  if (onednn) return onednn;
+  return make_error(
+      ErrorCode::kUnsupported,
+      "oneDNN is not available ({}): install Debian's libdnnl2 (apt install libdnnl2)",
+      onednn.error().message);
+}
 
 }  // namespace
 
@@ -77,15 +81,9 @@ GemmCall make_gemm_call(const Problem& problem, std::int64_t n, const DenseOpera
 }
 
 Result<SgemmBaseline> SgemmBaseline::open(GemmLibrary library, std::int32_t threads) {
-  const Package& package = kPackages[static_cast<std::size_t>(library)];
   SgemmBaseline baseline;
   baseline.library_ = library;
-  auto handle = DynLib::open(package.file);
-  if (!handle)
-    return make_error(ErrorCode::kUnsupported,
-                      "{} not found ({}); install it with: apt-get install {}", to_text(library),
-                      package.file, package.debian);
-  baseline.library_handle_ = std::move(handle).value();
+  LACUNA_TRY(baseline.library_handle_, open_library(library));
   LACUNA_TRY_VOID(library == GemmLibrary::kOpenBlas ? baseline.bind_openblas(threads)
                                                     : baseline.bind_onednn(threads));
   return baseline;

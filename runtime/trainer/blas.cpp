@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "targets/base/openblas.h"
+
 namespace lacuna::trainer {
 namespace {
 
@@ -11,25 +13,21 @@ constexpr int kCblasRowMajor = 101;
 constexpr int kCblasNoTrans = 111;
 constexpr int kCblasTrans = 112;
 
-constexpr const char* kLibrary = "libopenblas.so.0";
-
 }  // namespace
 
 Result<std::shared_ptr<const Blas>> Blas::open(int threads) {
-  auto library = DynLib::open(kLibrary);
-  if (!library)
-    return make_error(ErrorCode::kUnsupported,
-                      "OpenBLAS is not available ({}): install Debian's libopenblas0 (apt install "
-                      "libopenblas0), or "
-                      "set the layer's backend to lacuna",
-                      library.error().message);
+  auto opened = open_openblas();
+  if (!opened)
+    return make_error(opened.error().code, "{}, or set the layer's backend to lacuna",
+                      opened.error().message);
+  DynLib library = std::move(*opened);
   std::shared_ptr<Blas> blas(new Blas);
-  LACUNA_TRY(blas->sgemm_, library->function<Sgemm>("cblas_sgemm"));
-  LACUNA_TRY(auto* const set_threads, library->function<void(int)>("openblas_set_num_threads"));
-  LACUNA_TRY(auto* const config, library->function<char*()>("openblas_get_config"));
+  LACUNA_TRY(blas->sgemm_, library.function<Sgemm>("cblas_sgemm"));
+  LACUNA_TRY(auto* const set_threads, library.function<void(int)>("openblas_set_num_threads"));
+  LACUNA_TRY(auto* const config, library.function<char*()>("openblas_get_config"));
   set_threads(threads);
   blas->description_ = config();
-  blas->library_ = std::move(*library);
+  blas->library_ = std::move(library);
   return blas;
 }
 
