@@ -4,8 +4,14 @@
 // tails are rounded up to what the kernel executes.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
+#include "targets/target.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 

@@ -5,7 +5,13 @@
 #include <optional>
 #include <utility>
 
-#include "targets/host.h"
+#include "runtime/engine.h"
+#include "runtime/planner.h"
+#include "runtime/record.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/machine_profile.h"
+#include "tuner/clock.h"
 #include "tuner/predictor.h"
 #include "tuner/record_store.h"
 #include "tuner/tune_run.h"
@@ -70,7 +76,8 @@ MeasuringPlanner::~MeasuringPlanner() = default;
 
 Result<Plan> MeasuringPlanner::plan(const PlanRequest& request) {
   const std::scoped_lock lock(state_->mutex);
-  const MachineProfile* const profile = state_->profile ? &*state_->profile : nullptr;
+  const std::optional<MachineProfile>& measured = state_->profile;
+  const MachineProfile* const profile = measured ? &*measured : nullptr;
   LACUNA_TRY(TuneOutcome outcome,
              find_or_tune(state_->engine, state_->clock, request, profile, state_->options));
   return std::move(outcome.plan);

@@ -2,6 +2,10 @@
 #include "tuner/verdict.h"
 
 #include <fmt/format.h>
+#include <string>
+
+#include "targets/base/fields.h"
+#include "tuner/measurer.h"
 
 namespace lacuna {
 namespace {

@@ -2,8 +2,12 @@
 #include "codegen/llvm/listing.h"
 
 #include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace lacuna {
 

@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
+#include <vector>
+
+#include "runtime/trainer/philox.h"
 
 namespace lacuna::trainer {
 namespace {

@@ -3,14 +3,23 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "runtime/trainer/recipe.h"
 #include "targets/base/fields.h"
 #include "targets/base/file.h"
 #include "targets/base/hash.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {

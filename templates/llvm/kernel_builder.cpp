@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/llvm/kernel_builder.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
 #include <llvm/IR/Intrinsics.h>
 
+#include "targets/target.h"
 #include "templates/abi.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 
 namespace lacuna {
 
@@ -149,7 +158,7 @@ Values KernelBuilder::loop(Value* begin, Value* end, std::int64_t step, const Va
     phis.back()->addIncoming(value, before);
     current.push_back(phis.back());
   }
-  const Values next = body(iv, current);
+  Values next = body(iv, current);
   auto* const latch = ir_.GetInsertBlock();
   Value* const iv_next = add(iv, i64(step));
   iv->addIncoming(iv_next, latch);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/llvm/kernel_module.h"
 
+#include <memory>
+
 #include <llvm/IR/Module.h>
 
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/kernel_spec.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/kernel_builder.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 

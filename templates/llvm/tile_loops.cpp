@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/llvm/tile_loops.h"
 
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "templates/format.h"
+#include "templates/problem.h"
+
 namespace lacuna {
 
 using llvm::Value;

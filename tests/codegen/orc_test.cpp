@@ -2,6 +2,8 @@
 //
 // The objects are ordinary ELF: LLVM's ORC loads the same bytes, and its kernel and ours give the same bits. ORC lives
 // here and not in the product because the runtime must load cached kernels without LLVM; one loader serves all.
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -12,9 +14,14 @@
 #include <llvm/Support/TargetSelect.h>
 
 #include "codegen/code_generator.h"
+#include "codegen/kernel.h"
 #include "runtime/bsr_structure.h"
+#include "runtime/mask.h"
 #include "targets/host.h"
+#include "targets/target.h"
 #include "templates/abi.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
 #include "templates/registry.h"
 
 namespace lacuna {

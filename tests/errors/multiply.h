@@ -54,7 +54,7 @@ inline std::string multiply_in(const std::filesystem::path& cache_folder) {
   options.threads = 1;
   const auto engine = Engine::create(options);
   if (!engine) return engine.error().message;
-  const std::string result = multiply_with(**engine);
+  std::string result = multiply_with(**engine);
   if (result != "right") return result;
   const Engine::Counters counters = (*engine)->counters();
   const std::string fault = (*engine)->cache_fault();

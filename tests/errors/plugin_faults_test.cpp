@@ -2,11 +2,13 @@
 //
 // Without the code generator, or with a wrong one. Each case in a child: the plugin is looked for once a process.
 #include <cstdlib>
+#include <filesystem>
+#include <stdlib.h>
 #include <string>
 
 #include <gtest/gtest.h>
 
-#include "codegen/code_generator.h"
+#include "runtime/engine.h"
 #include "targets/base/env.h"
 #include "targets/base/file.h"
 #include "targets/host.h"

@@ -3,17 +3,23 @@
 // `lacuna train` as a user meets it when something goes wrong: messages, exit statuses, and what survives.
 #include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "runtime/trainer/checkpoint.h"
+#include "runtime/trainer/dataset.h"
 #include "targets/base/file.h"
 #include "tests/unit/trainer/training_data.h"
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <elf.h>
+#include <string>
+#include <vector>
 
 #include "codegen/kernel.h"
 #include "tests/fuzz/fuzz_target.h"

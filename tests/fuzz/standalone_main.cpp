@@ -2,13 +2,16 @@
 //
 // Runs a fuzz harness without libFuzzer: each file named on the command line; or, with none, the harness's seeds and
 // 20 000 mutations of them, the same ones in every run.
-#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <ios>
 #include <iterator>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "tests/fuzz/fuzz_target.h"
 

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <ostream>
 #include <tuple>
 #include <utility>
+#include <vector>
 
+#include "targets/base/dtype.h"
 #include "targets/host.h"
+#include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 #include "tests/kernels/kernel_case.h"
 
 namespace lacuna::test {

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every kernel of the registry (sampled schedules) against the reference. Follows the registry by itself.
+#include "codegen/kernel.h"
+
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <signal.h>
 #include <string>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "codegen/code_generator.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
+#include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/kernel_case.h"
 
 namespace lacuna::test {

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/cli/demo_kernels.h"
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "lacuna/lacuna.h"
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "runtime/trainer/layer.h"
+#include "targets/base/result.h"
+#include "templates/problem.h"
 #include "tuner/baseline.h"
 #include "tuner/bench.h"
+#include "tuner/clock.h"
 #include "tuner/measurer.h"
 #include "tuner/probe/loops.h"
 

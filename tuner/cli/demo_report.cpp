@@ -3,9 +3,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
+#include <filesystem>
 #include <fmt/format.h>
+#include <string>
+#include <vector>
 
+#include "runtime/trainer/layer.h"
+#include "runtime/trainer/trainer.h"
+#include "targets/base/fields.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
+#include "tuner/cli/demo_kernels.h"
 #include "tuner/cli/output.h"
 #include "tuner/cli/training.h"
 
@@ -74,6 +83,7 @@ nlohmann::json net_to_json(const DemoNet& net, double baseline_s) {
 
 double epoch_seconds(const trainer::TrainSummary& summary) {
   std::vector<double> seconds;
+  seconds.reserve(summary.epochs.size());
   for (const trainer::EpochMetrics& metrics : summary.epochs)
     seconds.push_back(metrics.seconds);
   std::sort(seconds.begin(), seconds.end());
@@ -135,7 +145,7 @@ nlohmann::json to_json(const DemoReport& report) {
 
 Result<std::filesystem::path> store_report(const std::filesystem::path& folder,
                                            const DemoReport& report) {
-  const std::filesystem::path stem = folder / ("demo-" + machine_slug(report.environment));
+  std::filesystem::path stem = folder / ("demo-" + machine_slug(report.environment));
   std::filesystem::path json = stem;
   json += ".json";
   std::filesystem::path markdown = stem;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/cli/interrupt.h"
 
+#include <atomic>
 #include <csignal>
+#include <signal.h>
 
 namespace lacuna::cli {
 namespace {

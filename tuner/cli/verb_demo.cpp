@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `lacuna demo`: probe, tune, train dense and block-sparse networks on Fashion-MNIST, and compare them in one table.
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runtime/engine.h"
 #include "runtime/trainer/dataset.h"
+#include "runtime/trainer/layer.h"
 #include "runtime/trainer/network.h"
+#include "runtime/trainer/recipe.h"
 #include "runtime/trainer/trainer.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
+#include "targets/machine_profile.h"
 #include "tuner/cli/demo_kernels.h"
 #include "tuner/cli/demo_report.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/request.h"
 #include "tuner/cli/run_environment.h"
 #include "tuner/cli/training.h"
 #include "tuner/cli/verbs.h"
+#include "tuner/clock.h"
 #include "tuner/probe/probe_machine.h"
 #include "tuner/tuner.h"
 

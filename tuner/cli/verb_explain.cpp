@@ -2,17 +2,26 @@
 //
 // `lacuna explain`: the candidates for a mask, predicted and measured, and why the winner won.
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "runtime/planner.h"
 #include "runtime/record.h"
+#include "targets/base/fields.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
 #include "tuner/candidates.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/request.h"
 #include "tuner/cli/verbs.h"
+#include "tuner/predictor.h"
 #include "tuner/verdict.h"
 
 namespace lacuna::cli {

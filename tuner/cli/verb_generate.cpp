@@ -2,20 +2,28 @@
 //
 // `lacuna generate`: kernels as files (object, assembly, IR, C header), and ahead-of-time bundles.
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "codegen/code_generator.h"
 #include "codegen/object_cache.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
 #include "targets/base/file.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
 #include "tuner/cli/kernel_choice.h"
 #include "tuner/cli/kernel_header.h"
+#include "tuner/cli/request.h"
 #include "tuner/cli/verbs.h"
 
 namespace lacuna::cli {

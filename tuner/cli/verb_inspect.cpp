@@ -2,14 +2,20 @@
 //
 // `lacuna inspect`: what a kernel is made of.
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "codegen/code_generator.h"
+#include "codegen/kernel.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
 #include "tuner/cli/assembly.h"
 #include "tuner/cli/kernel_choice.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/verbs.h"
 
 namespace lacuna::cli {
@@ -42,6 +48,7 @@ void print_summary(const Context& context, const KernelListing& listing, const I
   out.print(fmt::format("spills     {} in loops, {} of them vectors", listing.spills_in_loops,
                         listing.spilled_vectors_in_loops));
   std::vector<std::pair<std::int64_t, std::string>> classes;
+  classes.reserve(mix.by_class.size());
   for (const auto& [name, count] : mix.by_class)
     classes.emplace_back(count, name);
   std::sort(classes.rbegin(), classes.rend());

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `lacuna probe`: describe this machine, measure it, and store its profile.
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
 #include "targets/machine_profile.h"
+#include "targets/target.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/verbs.h"
+#include "tuner/clock.h"
 #include "tuner/probe/probe_machine.h"
 
 namespace lacuna::cli {

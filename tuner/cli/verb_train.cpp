@@ -6,11 +6,15 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "runtime/trainer/dataset.h"
+#include "runtime/trainer/layer.h"
+#include "runtime/trainer/recipe.h"
 #include "runtime/trainer/trainer.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/run_environment.h"
 #include "tuner/cli/training.h"
 #include "tuner/cli/verbs.h"

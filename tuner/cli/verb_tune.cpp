@@ -2,12 +2,20 @@
 //
 // `lacuna tune`: find and remember the fastest plan for a mask.
 #include <charconv>
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
+#include "runtime/engine.h"
+#include "runtime/record.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/request.h"
 #include "tuner/cli/verbs.h"
+#include "tuner/clock.h"
 #include "tuner/tuner.h"
 
 namespace lacuna::cli {

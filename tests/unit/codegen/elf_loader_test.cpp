@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <elf.h>
 #include <fstream>
+#include <ios>
 #include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "codegen/kernel.h"
+#include "targets/base/result.h"
 #include "tests/unit/codegen/test_object.h"
 
 namespace lacuna {

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "templates/problem.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace lacuna {

@@ -12,7 +12,9 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/mask.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 #include "tests/unit/runtime/mask_io_cases.h"
 #include "tests/unit/runtime/numpy_fixtures.h"
 

@@ -10,7 +10,15 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/mask.h"
+#include "runtime/planner.h"
 #include "targets/base/file.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 namespace {

@@ -2,6 +2,7 @@
 #include "targets/cpu_facts.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -96,7 +97,7 @@ TEST(CpuFacts, LeavesBeyondTheLastAreNotRead) {
 }
 
 TEST(CpuFacts, KernelFeaturesAreThoseThatFilesMayList) {
-  CpuFacts all = read_cpu_facts(fake_sapphire_rapids());
+  const CpuFacts all = read_cpu_facts(fake_sapphire_rapids());
   const auto usable = kernel_features(all);
   const auto known = known_features(Isa::kX86_64);
   EXPECT_EQ(usable, std::vector<std::string>(known.begin(), known.end()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "targets/machine_profile.h"
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <limits>

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/problem.h"
 
-#include <functional>
-
 #include <gtest/gtest.h>
 
 #include "targets/base/dtype.h"
-#include "targets/base/fields.h"
 #include "targets/base/result.h"
 
 namespace lacuna {

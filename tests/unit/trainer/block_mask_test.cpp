@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "runtime/trainer/philox.h"
 
 namespace lacuna::trainer {
 namespace {
@@ -62,7 +65,7 @@ TEST(BalancedMask, DependsOnTheStreamOnly) {
 }
 
 TEST(BlockMask, CountsWeightsOfEdgeBlocksOnce) {
-  BlockMask mask{.m = 5, .k = 7, .r = 4, .c = 4, .flags = {1, 1, 0, 1}};
+  const BlockMask mask{.m = 5, .k = 7, .r = 4, .c = 4, .flags = {1, 1, 0, 1}};
   EXPECT_EQ(mask.row_nnz(0), 7);
   EXPECT_EQ(mask.row_nnz(4), 3);
   EXPECT_EQ(mask.nnz(), 4 * 7 + 3);

@@ -2,14 +2,15 @@
 #include "runtime/trainer/dataset.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "targets/base/result.h"
 #include "tests/unit/trainer/training_data.h"
 
 namespace lacuna::trainer {
@@ -32,7 +33,7 @@ class LoadDataset : public testing::Test {
     const auto data = load_dataset(spec_, classes);
     if (data) return "no error";
     EXPECT_EQ(data.error().code, ErrorCode::kInvalidFile);
-    std::string message = data.error().message;
+    const std::string message = data.error().message;
     const std::string prefix = folder_.path().string() + "/";
     EXPECT_EQ(message.substr(0, prefix.size()), prefix);
     return message.substr(prefix.size());

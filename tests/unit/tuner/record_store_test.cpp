@@ -5,12 +5,17 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <stdlib.h>
 #include <string>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "runtime/record.h"
+#include "targets/base/result.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 namespace {

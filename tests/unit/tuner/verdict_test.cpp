@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/verdict.h"
 
+#include <cstdint>
+
 #include <gtest/gtest.h>
+
+#include "tuner/measurer.h"
 
 namespace lacuna {
 namespace {

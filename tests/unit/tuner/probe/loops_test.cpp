@@ -9,10 +9,12 @@
 #include <span>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "targets/base/result.h"
 #include "targets/host.h"
 #include "targets/target.h"
 #include "tuner/probe/huge_buffer.h"
