@@ -49,7 +49,7 @@ std::int64_t size_unit(char suffix) {
 
 // "48K", "2M", "32768".
 std::optional<std::int64_t> parse_size(std::string_view text) {
-  std::int64_t unit = text.empty() ? 0 : size_unit(text.back());
+  const std::int64_t unit = text.empty() ? 0 : size_unit(text.back());
   if (unit == 0) return parse_digits(text);
   const auto count = parse_digits(text.substr(0, text.size() - 1));
   if (!count || *count > std::numeric_limits<std::int64_t>::max() / unit) return std::nullopt;

@@ -34,19 +34,19 @@ constexpr int kUnroll = 4;
 
 // An instruction on each accumulator: `op v14, v15, v<i>`.
 #define LACUNA_OP(op, v, i) op " %%" v "14, %%" v "15, %%" v #i "\n\t"
-#define LACUNA_OP_ALL(op, v)                                                          \
-  LACUNA_OP(op, v, 0)                                                                 \
-  LACUNA_OP(op, v, 1)                                                                 \
-  LACUNA_OP(op, v, 2) LACUNA_OP(op, v, 3) LACUNA_OP(op, v, 4) LACUNA_OP(op, v, 5)     \
-      LACUNA_OP(op, v, 6) LACUNA_OP(op, v, 7) LACUNA_OP(op, v, 8) LACUNA_OP(op, v, 9) \
-          LACUNA_OP(op, v, 10) LACUNA_OP(op, v, 11) LACUNA_OP(op, v, 12) LACUNA_OP(op, v, 13)
+// clang-format breaks these lists at another place each time it runs.
+// clang-format off
+#define LACUNA_OP_ALL(op, v)                                                              \
+  LACUNA_OP(op, v, 0) LACUNA_OP(op, v, 1) LACUNA_OP(op, v, 2) LACUNA_OP(op, v, 3)         \
+  LACUNA_OP(op, v, 4) LACUNA_OP(op, v, 5) LACUNA_OP(op, v, 6) LACUNA_OP(op, v, 7)         \
+  LACUNA_OP(op, v, 8) LACUNA_OP(op, v, 9) LACUNA_OP(op, v, 10) LACUNA_OP(op, v, 11)       \
+  LACUNA_OP(op, v, 12) LACUNA_OP(op, v, 13)
 #define LACUNA_ZERO(i) "vxorps %%xmm" #i ", %%xmm" #i ", %%xmm" #i "\n\t"
-#define LACUNA_ZERO_ALL                                                                     \
-  LACUNA_ZERO(0)                                                                            \
-  LACUNA_ZERO(1)                                                                            \
-  LACUNA_ZERO(2) LACUNA_ZERO(3) LACUNA_ZERO(4) LACUNA_ZERO(5) LACUNA_ZERO(6) LACUNA_ZERO(7) \
-      LACUNA_ZERO(8) LACUNA_ZERO(9) LACUNA_ZERO(10) LACUNA_ZERO(11) LACUNA_ZERO(12)         \
-          LACUNA_ZERO(13)
+#define LACUNA_ZERO_ALL                                                                   \
+  LACUNA_ZERO(0) LACUNA_ZERO(1) LACUNA_ZERO(2) LACUNA_ZERO(3) LACUNA_ZERO(4)              \
+  LACUNA_ZERO(5) LACUNA_ZERO(6) LACUNA_ZERO(7) LACUNA_ZERO(8) LACUNA_ZERO(9)              \
+  LACUNA_ZERO(10) LACUNA_ZERO(11) LACUNA_ZERO(12) LACUNA_ZERO(13)
+// clang-format on
 #define LACUNA_VECTOR_CLOBBERS                                                             \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
