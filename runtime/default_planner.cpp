@@ -28,32 +28,23 @@ struct RankedPlan {
   double cycles = 0;
 };
 
-BlockCounts counts_of(const Problem& problem, const Bsr& block, std::int64_t blocks) {
-  const bool by_column = problem.op == Op::kSpmmTransposed;
-  BlockCounts counts;
-  counts.rows_out = by_column ? problem.k : problem.m;
-  counts.rows_in = problem.op == Op::kSpmmTransposed ? problem.m : problem.k;
-  const std::int32_t panel_rows = by_column ? block.c : block.r;
-  counts.panels = (counts.rows_out + panel_rows - 1) / panel_rows;
-  counts.blocks = blocks;
-  return counts;
-}
-
 struct RankedSchedule {
   Schedule schedule;
   double cycles = 0;
 };
 
 std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const Format& format,
-                                               std::int64_t blocks, const Target& target) {
+                                               std::int64_t blocks, const Target& target,
+                                               std::int32_t threads) {
   KernelSpec spec = make_kernel_spec(problem, format, {});
-  const BlockCounts counts = counts_of(problem, std::get<Bsr>(format), blocks);
+  const BlockCounts counts = block_counts(problem, format, blocks);
+  const std::int64_t n = planning_n(problem);
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
     spec.schedule = schedule;
     ranked.push_back(
-        {schedule,
-         estimate_cycles(estimate_work(spec, target, counts, planning_n(problem)), target)});
+        {schedule, estimate_cycles(estimate_work(spec, target, counts, n), target) *
+                       longest_share(allowed_splits(spec, target), counts, n, threads)});
   }
   return ranked;
 }
@@ -61,7 +52,8 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
 RankedPlan rank_format(const PlanRequest& request, const Format& format, std::int64_t blocks) {
   RankedPlan ranked{.plan = {format, {}, Provenance::kDefault}, .cycles = 0};
   for (const Problem& problem : request.problems) {
-    const auto schedules = estimate_schedules(problem, format, blocks, request.target);
+    const auto schedules =
+        estimate_schedules(problem, format, blocks, request.target, request.threads);
     if (schedules.empty()) return {.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
     const auto best = std::ranges::min_element(schedules, {}, &RankedSchedule::cycles);
     ranked.plan.schedules.push_back(best->schedule);
@@ -87,8 +79,9 @@ std::optional<Plan> recorded_plan(const PlanRequest& request, const std::string&
 }  // namespace
 
 std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
-                                     std::int64_t blocks, const Target& target) {
-  std::vector<RankedSchedule> ranked = estimate_schedules(problem, format, blocks, target);
+                                     std::int64_t blocks, const Target& target,
+                                     std::int32_t threads) {
+  std::vector<RankedSchedule> ranked = estimate_schedules(problem, format, blocks, target, threads);
   std::ranges::sort(ranked, [](const RankedSchedule& x, const RankedSchedule& y) {
     return std::tie(x.cycles, x.schedule) < std::tie(y.cycles, y.schedule);
   });

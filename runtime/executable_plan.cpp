@@ -232,11 +232,12 @@ Result<> check_plan(const Plan& plan, const PlanRequest& request) {
 // A planner picks by estimate; the code generator may still reject a schedule (a spill in a loop). Then the next best
 // one takes its place. Where the caller gave the plan, the rejection is his to know.
 Result<const LoadedKernel*> load_first_that_compiles(Engine& engine, const Problem& problem,
-                                                     const BsrStructure& s, KernelSpec& spec) {
+                                                     const BsrStructure& s, std::int32_t threads,
+                                                     KernelSpec& spec) {
   auto loaded = engine.kernel(spec);
   if (loaded || loaded.error().code != ErrorCode::kCompile) return loaded;
   for (const Schedule& schedule :
-       rank_schedules(problem, s.format, s.nnz_blocks(), engine.target())) {
+       rank_schedules(problem, s.format, s.nnz_blocks(), engine.target(), threads)) {
     spec.schedule = schedule;
     auto other = engine.kernel(spec);
     if (other || other.error().code != ErrorCode::kCompile) return other;
@@ -273,7 +274,7 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
     kernel.spec = make_kernel_spec(bound.problems[i], made->plan_.format, made->plan_.schedules[i]);
     LACUNA_TRY(const LoadedKernel* const loaded,
                chosen_here ? load_first_that_compiles(engine, bound.problems[i], made->structure_,
-                                                      kernel.spec)
+                                                      bound.threads, kernel.spec)
                            : engine.kernel(kernel.spec));
     made->plan_.schedules[i] = kernel.spec.schedule;
     kernel.function = reinterpret_cast<BsrKernel>(loaded->address());

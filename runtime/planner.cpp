@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -95,6 +96,30 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
   }
   if (request.padding == Padding::kExact) blocks = only_exact(mask, blocks);
   return {blocks.begin(), blocks.end()};
+}
+
+BlockCounts block_counts(const Problem& problem, const Format& format, std::int64_t blocks) {
+  const auto& bsr = std::get<Bsr>(format);
+  const auto panels_of = [](std::int64_t extent, std::int32_t block) {
+    return extent == 0 ? 0 : (extent + block - 1) / block;
+  };
+  BlockCounts counts;
+  counts.blocks = blocks;
+  const bool transposed = problem.op == Op::kSpmmTransposed;
+  counts.panels = transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
+  counts.rows_out = transposed ? problem.k : problem.m;
+  counts.rows_in = problem.op == Op::kSpmmTransposed ? problem.m : problem.k;
+  return counts;
+}
+
+double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,
+                     std::int32_t threads) {
+  const auto team = static_cast<double>(threads);
+  const std::int64_t granule = std::max(1, splits.n_granule);
+  const std::int64_t pieces =
+      (splits.panels ? std::max<std::int64_t>(1, counts.panels) : 1) *
+      (splits.n ? std::max<std::int64_t>(1, (n + granule - 1) / granule) : 1);
+  return std::ceil(static_cast<double>(pieces) / team) / static_cast<double>(pieces);
 }
 
 double estimate_cycles(const WorkEstimate& work, const Target& target) {

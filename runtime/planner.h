@@ -72,13 +72,24 @@ class Planner {
   return problem.n > 0 ? problem.n : 256;
 }
 
+// What an M x K matrix with `blocks` stored blocks of the format makes of the operation: input of estimate_work.
+[[nodiscard]] BlockCounts block_counts(const Problem& problem, const Format& format,
+                                       std::int64_t blocks);
+
+// The longest thread's share of a call over n > 0 columns, from 1/threads to 1: a kernel that may be cut neither over
+// panels nor, for want of columns, over n leaves all work to one thread.
+[[nodiscard]] double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,
+                                   std::int32_t threads);
+
 // Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
-// Every legal schedule of one problem, the cheapest first by estimate_cycles; `blocks` is the number of stored blocks.
+// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share; `blocks` is
+// the number of stored blocks.
 [[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
-                                                   std::int64_t blocks, const Target& target);
+                                                   std::int64_t blocks, const Target& target,
+                                                   std::int32_t threads);
 
 // Answers from the record store if it holds a record for this request, else ranks every candidate by the estimate of
 // templates/registry.h with the target's rates (no clock). Thread-safe.

@@ -8,6 +8,8 @@
 #include <utility>
 #include <variant>
 
+#include "runtime/planner.h"
+
 namespace lacuna {
 namespace {
 
@@ -75,17 +77,6 @@ double block_visits(const KernelSpec& spec, const BlockCounts& counts, double ti
                    : 0;
 }
 
-// The longest thread's share of the work, from 1/threads to 1.
-double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,
-                     std::int32_t threads) {
-  const auto team = static_cast<double>(threads);
-  const std::int64_t granule = std::max(1, splits.n_granule);
-  const std::int64_t pieces =
-      (splits.panels ? std::max<std::int64_t>(1, counts.panels) : 1) *
-      (splits.n ? std::max<std::int64_t>(1, (n + granule - 1) / granule) : 1);
-  return std::ceil(static_cast<double>(pieces) / team) / static_cast<double>(pieces);
-}
-
 }  // namespace
 
 MachineRates make_machine_rates(const Target& target, const MachineProfile* profile) {
@@ -141,20 +132,6 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
                 kForkSeconds;
   }
   return p;
-}
-
-BlockCounts block_counts(const Problem& problem, const Format& format, std::int64_t blocks) {
-  const auto& bsr = std::get<Bsr>(format);
-  const auto panels_of = [](std::int64_t extent, std::int32_t block) {
-    return extent == 0 ? 0 : (extent + block - 1) / block;
-  };
-  BlockCounts counts;
-  counts.blocks = blocks;
-  const bool transposed = problem.op == Op::kSpmmTransposed;
-  counts.panels = transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
-  counts.rows_out = transposed ? problem.k : problem.m;
-  counts.rows_in = problem.op == Op::kSpmmTransposed ? problem.m : problem.k;
-  return counts;
 }
 
 }  // namespace lacuna

@@ -63,13 +63,9 @@ struct Prediction {
   Bound bound = Bound::kFma;  // the largest part
 };
 
-// `counts` from block_counts(); n > 0. Pure.
+// `counts` from block_counts() (runtime/planner.h); n > 0. Pure.
 [[nodiscard]] Prediction predict(const KernelSpec& spec, const Target& target,
                                  const MachineRates& rates, const BlockCounts& counts,
                                  std::int64_t n, std::int32_t threads);
-
-// The counts of an M x K matrix with `blocks` stored blocks of the format, for the operation.
-[[nodiscard]] BlockCounts block_counts(const Problem& problem, const Format& format,
-                                       std::int64_t blocks);
 
 }  // namespace lacuna

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/planner.h"
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -165,6 +167,62 @@ TEST(DefaultPlanner, UsesTallBlocksForABlockMask) {
   const auto plan = DefaultPlanner("").plan(request_for(*mask));
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_GE(std::get<Bsr>(plan->format).r, 8) << to_text(plan->format);
+}
+
+TEST(LongestShare, IsThatOfTheLargestNumberOfPieces) {
+  BlockCounts counts;
+  counts.panels = 5;
+  EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = false}, counts, 256, 1), 1);
+  EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = false}, counts, 256, 4), 2.0 / 5);
+  EXPECT_DOUBLE_EQ(longest_share({.panels = false, .n = true, .n_granule = 64}, counts, 65, 8),
+                   1.0 / 2);
+  EXPECT_DOUBLE_EQ(longest_share({.panels = false, .n = false}, counts, 256, 8), 1);
+  EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = true, .n_granule = 64}, {}, 64, 8), 1);
+}
+
+// A kernel that packs B once for all panels can be cut only along n, and 16 columns are one piece.
+class DefaultPlannerForThreads : public testing::TestWithParam<std::tuple<Op, Layout>> {};
+
+TEST_P(DefaultPlannerForThreads, GivesEachOfThemWork) {
+  const auto mask = make_random_block_mask(1024, 1024, 16, 1, 0.3, 1);
+  ASSERT_TRUE(mask);
+  PlanRequest request = request_for(*mask, std::get<0>(GetParam()));
+  Problem& problem = request.problems.front();
+  problem.layout_b = problem.layout_c = std::get<1>(GetParam());
+  problem.n = 16;
+  request.threads = 8;
+  const auto plan = DefaultPlanner("").plan(request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const BlockCounts counts = block_counts(problem, plan->format, 1);
+  const KernelSpec spec = make_kernel_spec(problem, plan->format, plan->schedules.front());
+  EXPECT_LE(longest_share(allowed_splits(spec, request.target), counts, problem.n, 8), 0.25)
+      << kernel_name(spec, request.target.name);
+}
+
+INSTANTIATE_TEST_SUITE_P(Planner, DefaultPlannerForThreads,
+                         testing::Combine(testing::Values(Op::kSpmm, Op::kSpmmTransposed,
+                                                          Op::kSddmm),
+                                          testing::Values(Layout::kRowMajor, Layout::kColMajor)),
+                         [](const auto& test) {
+                           return std::string(to_text(std::get<0>(test.param))) + "_" +
+                                  std::string(to_text(std::get<1>(test.param)));
+                         });
+
+TEST(BlockCountsOf, PanelsAreTheOutputsBlocks) {
+  Problem problem;
+  problem.m = 100;
+  problem.k = 33;
+  problem.op = Op::kSpmm;
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_out, 100);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 33);
+  problem.op = Op::kSpmmTransposed;
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 5);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_out, 33);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 100);
+  problem.op = Op::kSddmm;
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
+  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 33);
 }
 
 TEST(EstimateCycles, IsBoundByTheBusiestResource) {

@@ -102,23 +102,6 @@ TEST(MachineRates, TakesMeasuredValuesWhereThereAreSome) {
   EXPECT_FALSE(make_machine_rates(target, nullptr).measured);
 }
 
-TEST(BlockCountsOf, PanelsAreTheOutputsBlocks) {
-  Problem problem;
-  problem.m = 100;
-  problem.k = 33;
-  problem.op = Op::kSpmm;
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_out, 100);
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 33);
-  problem.op = Op::kSpmmTransposed;
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 5);
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_out, 33);
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 100);
-  problem.op = Op::kSddmm;
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).panels, 7);
-  EXPECT_EQ(block_counts(problem, Bsr{16, 8}, 9).rows_in, 33);
-}
-
 TEST(RankCandidates, IsSortedCompleteAndExact) {
   const Mask mask = blocky_mask();
   PlanRequest request;
