@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/llvm/outer_product.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
 namespace lacuna {
 
 using llvm::Value;
@@ -14,9 +19,8 @@ Values outer_product(KernelBuilder& kb, const RegisterTile& tile, const Values& 
   Values next;
   for (int i = 0; i < tile.scalars; ++i) {
     Value* const s = scalar(i);
-    for (int v = 0; v < tile.vectors; ++v)
-      next.push_back(kb.fma(s, vectors[static_cast<std::size_t>(v)],
-                            acc[static_cast<std::size_t>(i * tile.vectors + v)]));
+    for (Value* const v : vectors)
+      next.push_back(kb.fma(s, v, acc[next.size()]));
   }
   return next;
 }
@@ -59,16 +63,23 @@ ReductionState starting_state(const std::vector<ReductionPointer>& streams, cons
 }
 
 // for (d = begin; d < end; d += unroll) `unroll` steps.
-ReductionState loop_steps(KernelBuilder& kb, Value* begin, Value* end, std::int64_t unroll,
-                          KernelBuilder::Trip trip, const std::vector<ReductionPointer>& streams,
-                          const ReductionState& state, const ReductionStep& step) {
+struct StepLoop {
+  Value* begin = nullptr;
+  Value* end = nullptr;
+  std::int64_t unroll = 1;
+  KernelBuilder::Trip trip = KernelBuilder::Trip::kMayBeZero;
+};
+
+ReductionState loop_steps(KernelBuilder& kb, const StepLoop& loop,
+                          const std::vector<ReductionPointer>& streams, const ReductionState& state,
+                          const ReductionStep& step) {
   const std::size_t accumulators = state.acc.size();
-  return split(kb.loop(begin, end, unroll, join(state), trip,
-                       [&](Value*, const Values& in) -> Values {
-                         ReductionState now = split(in, accumulators);
-                         now.acc = unrolled_steps(kb, unroll, streams, now.pointers, now.acc, step);
-                         return join(now);
-                       }),
+  const auto body = [&](Value*, const Values& in) -> Values {
+    ReductionState now = split(in, accumulators);
+    now.acc = unrolled_steps(kb, loop.unroll, streams, now.pointers, now.acc, step);
+    return join(now);
+  };
+  return split(kb.loop(loop.begin, loop.end, loop.unroll, join(state), loop.trip, body),
                accumulators);
 }
 
@@ -80,8 +91,8 @@ Values reduce(KernelBuilder& kb, std::int64_t depth, const std::vector<Reduction
   const std::int64_t ku = kb.spec().schedule.ku;
   const std::int64_t looped = depth <= 2 * ku ? 0 : depth / ku * ku;
   if (looped > 0)
-    state = loop_steps(kb, kb.i64(0), kb.i64(looped), ku, KernelBuilder::Trip::kAtLeastOne, streams,
-                       state, step);
+    state = loop_steps(kb, {kb.i64(0), kb.i64(looped), ku, KernelBuilder::Trip::kAtLeastOne},
+                       streams, state, step);
   return unrolled_steps(kb, depth - looped, streams, state.pointers, state.acc, step);
 }
 
@@ -91,11 +102,10 @@ Values reduce_n(KernelBuilder& kb, Value* depth, const std::vector<ReductionPoin
   Value* begin = kb.i64(0);
   if (unroll > 1) {
     Value* const whole = kb.mul(kb.ir().CreateSDiv(depth, kb.i64(unroll)), kb.i64(unroll));
-    state =
-        loop_steps(kb, begin, whole, unroll, KernelBuilder::Trip::kMayBeZero, streams, state, step);
+    state = loop_steps(kb, {begin, whole, unroll}, streams, state, step);
     begin = whole;
   }
-  return loop_steps(kb, begin, depth, 1, KernelBuilder::Trip::kMayBeZero, streams, state, step).acc;
+  return loop_steps(kb, {begin, depth}, streams, state, step).acc;
 }
 
 }  // namespace lacuna

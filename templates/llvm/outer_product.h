@@ -4,7 +4,9 @@
 // BSR kernel is this tile with other streams feeding it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "templates/llvm/kernel_builder.h"
 
@@ -23,8 +25,7 @@ struct RegisterTile {
                                    const std::function<llvm::Value*(int)>& scalar);
 
 // Runs `depth` steps of a reduction with pointers that advance by fixed amounts, unrolled by the schedule's ku:
-// step(acc, pointers, d) emits step d of the unrolled body (d < ku) relative to the pointers, which advance by
-// strides[j] * ku after it. Returns the accumulators.
+// step(acc, pointers) emits one step; after it each pointer advances by its stride. Returns the accumulators.
 struct ReductionPointer {
   llvm::Value* start = nullptr;
   llvm::Value* stride = nullptr;  // i64 bytes per step

@@ -2,6 +2,8 @@
 #include "templates/llvm/transpose.h"
 
 #include <array>
+#include <cstddef>
+#include <vector>
 
 namespace lacuna {
 
@@ -53,13 +55,52 @@ Values exchange_quads(KernelBuilder& kb, const Values& in) {
   return out;
 }
 
+// In every quad, transposes the 4 x 4 that vectors 4q .. 4q + 3 hold there.
+Values transpose_in_quads(KernelBuilder& kb, const Values& in) {
+  Values out;
+  for (std::size_t q = 0; q < in.size(); q += 4) {
+    Value* const low01 = shuffle_in_quads(kb, in[q], in[q + 1], {0, 4, 1, 5});
+    Value* const high01 = shuffle_in_quads(kb, in[q], in[q + 1], {2, 6, 3, 7});
+    Value* const low23 = shuffle_in_quads(kb, in[q + 2], in[q + 3], {0, 4, 1, 5});
+    Value* const high23 = shuffle_in_quads(kb, in[q + 2], in[q + 3], {2, 6, 3, 7});
+    out.push_back(shuffle_in_quads(kb, low01, low23, {0, 1, 4, 5}));
+    out.push_back(shuffle_in_quads(kb, low01, low23, {2, 3, 6, 7}));
+    out.push_back(shuffle_in_quads(kb, high01, high23, {0, 1, 4, 5}));
+    out.push_back(shuffle_in_quads(kb, high01, high23, {2, 3, 6, 7}));
+  }
+  return out;
+}
+
 }  // namespace
+
+Values load_transposed(KernelBuilder& kb, const Values& rows) {
+  auto& ir = kb.ir();
+  auto* const quad = llvm::FixedVectorType::get(ir.getFloatTy(), 4);
+  const std::size_t quads = rows.size() / 4;
+  Values gathered;  // 4q + j: quad q of rows j, j + 4, j + 8, ...
+  for (std::size_t q = 0; q < quads; ++q)
+    for (std::size_t j = 0; j < 4; ++j) {
+      Value* vector = llvm::PoisonValue::get(kb.zero()->getType());
+      for (std::size_t group = 0; group < quads; ++group) {
+        Value* const from = kb.at(rows[4 * group + j], static_cast<std::int64_t>(16 * q));
+        vector = ir.CreateInsertVector(vector->getType(), vector,
+                                       ir.CreateAlignedLoad(quad, from, llvm::Align(4)),
+                                       kb.i64(static_cast<std::int64_t>(4 * group)));
+      }
+      gathered.push_back(vector);
+    }
+  end_block(kb);
+  Values columns = transpose_in_quads(kb, gathered);
+  end_block(kb);
+  return columns;
+}
 
 Values transpose(KernelBuilder& kb, const Values& rows) {
   const std::size_t n = rows.size();
-  Values pairs(
-      n);  // rows 4g + 2h and 4g + 2h + 1 interleaved: low halves at 4g + 2h, high halves after them
-  Values by_column(n);  // 4g + j: quad q holds column 4q + j of rows 4g .. 4g+3
+  // Rows 4g + 2h and 4g + 2h + 1 interleaved: low halves at 4g + 2h, high halves after them.
+  Values pairs(n);
+  // 4g + j: quad q holds column 4q + j of rows 4g .. 4g + 3.
+  Values by_column(n);
   end_block(kb);
   for (std::size_t i = 0; i < n; i += 2) {
     pairs[i] = shuffle_in_quads(kb, rows[i], rows[i + 1], {0, 4, 1, 5});
