@@ -90,6 +90,7 @@ Hash128 kernel_key(const KernelSpec& spec, const Target& target) {
   hash_append(hasher, target.features);
   hash_append(hasher, target.vector_bits);
   hash_append(hasher, target.vector_registers);
+  hash_append(hasher, target.code_limit_bytes);  // decides what is rejected
   hasher.append_scalar(kAbiVersion);
   hasher.append_scalar(kTemplateVersion);
   hasher.append(std::string_view(LACUNA_COMPILER_VERSION));

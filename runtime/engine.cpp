@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -52,6 +53,7 @@ struct Engine::Store {
   // Kernels are loaded and compiled without the lock; of two threads that make the same one, the first wins.
   mutable std::mutex mutex;
   std::unordered_map<std::string, std::unique_ptr<LoadedKernel>> kernels;  // by canonical name
+  std::unordered_map<std::string, std::string> rejections;  // by canonical name: the message
   Counters counters;
   std::string cache_fault;
 
@@ -62,6 +64,11 @@ struct Engine::Store {
   };
 
   const LoadedKernel* find(const std::string& name);
+  std::optional<std::string> find_rejection(const std::string& name, const Hash128& key);
+  void keep_rejection(const std::string& name, const std::string& message);
+  std::optional<Made> find_stored(const std::string& name, const Hash128& key) const;
+  Result<CompiledKernel> compile(const KernelSpec& spec, const Target& target, const Hash128& key);
+  void keep_fault(Result<> stored);
   Result<Made> make(const KernelSpec& spec, const Target& target, const std::string& name);
   const LoadedKernel* keep(const std::string& name, Made made);
 };
@@ -74,24 +81,66 @@ const LoadedKernel* Engine::Store::find(const std::string& name) {
   return it->second.get();
 }
 
-Result<Engine::Store::Made> Engine::Store::make(const KernelSpec& spec, const Target& target,
-                                                const std::string& name) {
-  const Hash128 key = kernel_key(spec, target);
-  // An object that is intact but does not load is a miss too: the code generator makes a good one.
+// What the code generator said of this kernel when it rejected it, in this process or another.
+std::optional<std::string> Engine::Store::find_rejection(const std::string& name,
+                                                         const Hash128& key) {
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto it = rejections.find(name); it != rejections.end()) return it->second;
+  }
+  std::optional<std::string> message;
+  for (const ObjectCache& bundle : bundles)
+    if (!message) message = bundle.find_rejection(name, key);
+  if (!message) message = cache.find_rejection(name, key);
+  if (message) keep_rejection(name, *message);
+  return message;
+}
+
+void Engine::Store::keep_rejection(const std::string& name, const std::string& message) {
+  const std::lock_guard lock(mutex);
+  rejections.emplace(name, message);
+}
+
+// An object that is intact but does not load is a miss too: the code generator makes a good one.
+std::optional<Engine::Store::Made> Engine::Store::find_stored(const std::string& name,
+                                                              const Hash128& key) const {
   for (const ObjectCache& bundle : bundles)
     if (const auto object = bundle.find(name, key))
       if (auto loaded = LoadedKernel::load(*object))
         return Made{std::move(*loaded), Origin::kBundle};
   if (const auto object = cache.find(name, key))
     if (auto loaded = LoadedKernel::load(*object)) return Made{std::move(*loaded), Origin::kCache};
+  return std::nullopt;
+}
 
+void Engine::Store::keep_fault(Result<> stored) {
+  if (stored) return;
+  const std::lock_guard lock(mutex);
+  cache_fault = std::move(stored).error().message;
+}
+
+// Compiles, and remembers a rejection.
+Result<CompiledKernel> Engine::Store::compile(const KernelSpec& spec, const Target& target,
+                                              const Hash128& key) {
   LACUNA_TRY(CodeGenerator* const generator, load_code_generator());
-  LACUNA_TRY(const CompiledKernel object, generator->compile(spec, target));
-  LACUNA_TRY(LoadedKernel loaded, LoadedKernel::load(object));
-  if (auto stored = cache.store(object, key); !stored) {
-    const std::lock_guard lock(mutex);
-    cache_fault = std::move(stored).error().message;
+  auto object = generator->compile(spec, target);
+  if (!object && object.error().code == ErrorCode::kCompile) {
+    const std::string name = kernel_name(spec, target.name);
+    keep_rejection(name, object.error().message);
+    keep_fault(cache.store_rejection(name, key, object.error().message));
   }
+  return object;
+}
+
+Result<Engine::Store::Made> Engine::Store::make(const KernelSpec& spec, const Target& target,
+                                                const std::string& name) {
+  const Hash128 key = kernel_key(spec, target);
+  if (auto made = find_stored(name, key)) return std::move(*made);
+  if (const auto message = find_rejection(name, key))
+    return make_error(ErrorCode::kCompile, "{}", *message);
+  LACUNA_TRY(const CompiledKernel object, compile(spec, target, key));
+  LACUNA_TRY(LoadedKernel loaded, LoadedKernel::load(object));
+  keep_fault(cache.store(object, key));
   return Made{std::move(loaded), Origin::kCompiled};
 }
 

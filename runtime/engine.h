@@ -46,7 +46,8 @@ class Engine {
   void set_planner(std::unique_ptr<Planner> planner) { planner_ = std::move(planner); }
 
   // From memory, else a bundle, else the disk cache, else the code generator (then stored in the cache).
-  // The kernel stays loaded as long as the engine lives.
+  // The kernel stays loaded as long as the engine lives. What the code generator rejects (kCompile) is remembered, in
+  // the cache too, and not compiled again.
   [[nodiscard]] Result<const LoadedKernel*> kernel(const KernelSpec& spec);
   // What the last fault of the disk cache was (a full disk, a read-only folder); empty if none.
   [[nodiscard]] std::string cache_fault() const;

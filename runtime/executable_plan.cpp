@@ -229,18 +229,26 @@ Result<> check_plan(const Plan& plan, const PlanRequest& request) {
   return {};
 }
 
-// A planner picks by estimate; the code generator may still reject a schedule (a spill in a loop). Then the next best
-// one takes its place. Where the caller gave the plan, the rejection is his to know.
-Result<const LoadedKernel*> load_first_that_compiles(Engine& engine, const Problem& problem,
-                                                     const BsrStructure& s, std::int32_t threads,
-                                                     KernelSpec& spec) {
+// Whether another schedule may do where this one cannot be had: the code generator rejects it (a spill in a loop), or
+// there is none and no cache holds the kernel.
+bool another_may_do(const Error& error) {
+  return error.code == ErrorCode::kCompile || error.code == ErrorCode::kUnsupported;
+}
+
+// A planner picks by estimate; where its schedule cannot be had, the next best one takes its place. Where the caller gave
+// the plan, the fault is his to know.
+Result<const LoadedKernel*> load_first_to_be_had(Engine& engine, const Problem& problem,
+                                                 const BsrStructure& s, std::int32_t threads,
+                                                 KernelSpec& spec) {
   auto loaded = engine.kernel(spec);
-  if (loaded || loaded.error().code != ErrorCode::kCompile) return loaded;
+  if (loaded || !another_may_do(loaded.error())) return loaded;
   for (const Schedule& schedule :
        rank_schedules(problem, s.format, s.nnz_blocks(), engine.target(), threads)) {
     spec.schedule = schedule;
     auto other = engine.kernel(spec);
-    if (other || other.error().code != ErrorCode::kCompile) return other;
+    if (other || !another_may_do(other.error())) return other;
+    // Of the faults, a missing code generator is the one that can be mended.
+    if (other.error().code == ErrorCode::kUnsupported) loaded = std::move(other);
   }
   return loaded;
 }
@@ -273,8 +281,8 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
     BoundKernel kernel;
     kernel.spec = make_kernel_spec(bound.problems[i], made->plan_.format, made->plan_.schedules[i]);
     LACUNA_TRY(const LoadedKernel* const loaded,
-               chosen_here ? load_first_that_compiles(engine, bound.problems[i], made->structure_,
-                                                      bound.threads, kernel.spec)
+               chosen_here ? load_first_to_be_had(engine, bound.problems[i], made->structure_,
+                                                  bound.threads, kernel.spec)
                            : engine.kernel(kernel.spec));
     made->plan_.schedules[i] = kernel.spec.schedule;
     kernel.function = reinterpret_cast<BsrKernel>(loaded->address());

@@ -5,8 +5,10 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/engine.h"
@@ -48,8 +50,10 @@ inline std::string multiply_with(Engine& engine) {
 
 // The same with a new engine; then how the kernel was got, and what the cache complained about:
 // "right, compiled 1, cache hits 0, fault: ...".
-inline std::string multiply_in(const std::filesystem::path& cache_folder) {
+inline std::string multiply_in(const std::filesystem::path& cache_folder,
+                               std::optional<Target> target = std::nullopt) {
   EngineOptions options;
+  options.target = std::move(target);
   options.cache_folder = cache_folder;
   options.threads = 1;
   const auto engine = Engine::create(options);

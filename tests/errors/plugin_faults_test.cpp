@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Without the code generator, or with a wrong one. Each case in a child: the plugin is looked for once a process.
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <stdlib.h>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -19,10 +22,11 @@
 namespace lacuna::test {
 namespace {
 
-std::string multiply_with_plugin(const std::string& plugin, const std::filesystem::path& cache) {
+std::string multiply_with_plugin(const std::string& plugin, const std::filesystem::path& cache,
+                                 const std::optional<Target>& target = std::nullopt) {
   return text_of_child([&] {
     setenv("LACUNA_CODEGEN_PLUGIN", plugin.c_str(), 1);
-    return multiply_in(cache);
+    return multiply_in(cache, target);
   });
 }
 
@@ -54,6 +58,81 @@ TEST(PluginFault, ACachedKernelNeedsNoPlugin) {
   ASSERT_EQ(multiply_with_plugin(real_plugin(), temp.path()), "right, compiled 1, cache hits 0");
   EXPECT_EQ(multiply_with_plugin("/nowhere/plugin.so", temp.path()),
             "right, compiled 0, cache hits 1");
+}
+
+// ---- kernels that the code generator rejects ----
+
+std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder,
+                                            const std::string& extension) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& item : std::filesystem::directory_iterator(folder))
+    if (item.path().extension() == extension) files.push_back(item.path());
+  return files;
+}
+
+// This machine with a code limit that the planner's first choice for multiply_in just exceeds.
+Target target_that_rejects_the_first_choice() {
+  const TempCache temp;
+  EXPECT_EQ(multiply_with_plugin(real_plugin(), temp.path()), "right, compiled 1, cache hits 0");
+  auto host = describe_host();
+  EXPECT_TRUE(host) << host.error().message;
+  constexpr std::int64_t kHeaderBytes = 48;
+  const auto objects = files_in(temp.path(), ".lko");
+  EXPECT_EQ(objects.size(), 1U);
+  host->target.code_limit_bytes =
+      static_cast<std::int64_t>(std::filesystem::file_size(objects.front())) - kHeaderBytes - 1;
+  return host->target;
+}
+
+TEST(RejectedKernel, IsReplacedAndRemembered) {
+  const TempCache temp;
+  const Target target = target_that_rejects_the_first_choice();
+  EXPECT_EQ(multiply_with_plugin(real_plugin(), temp.path(), target),
+            "right, compiled 1, cache hits 0");
+  EXPECT_GE(files_in(temp.path(), ".lkr").size(), 1U);
+  EXPECT_EQ(files_in(temp.path(), ".lko").size(), 1U);
+  EXPECT_EQ(multiply_with_plugin("/nowhere/plugin.so", temp.path(), target),
+            "right, compiled 0, cache hits 1");
+}
+
+TEST(RejectedKernel, IsReplacedByACachedOneWithoutPlugin) {
+  const TempCache temp;
+  const Target target = target_that_rejects_the_first_choice();
+  ASSERT_EQ(multiply_with_plugin(real_plugin(), temp.path(), target),
+            "right, compiled 1, cache hits 0");
+  for (const auto& rejection : files_in(temp.path(), ".lkr"))
+    std::filesystem::remove(rejection);
+  EXPECT_EQ(multiply_with_plugin("/nowhere/plugin.so", temp.path(), target),
+            "right, compiled 0, cache hits 1");
+}
+
+TEST(RejectedKernel, IsToldWithoutCompilingItAgain) {
+  const TempCache temp;
+  auto host = describe_host();
+  ASSERT_TRUE(host) << host.error().message;
+  host->target.code_limit_bytes = 100;
+  const auto ask = [&](const std::string& plugin) {
+    return text_of_child([&]() -> std::string {
+      setenv("LACUNA_CODEGEN_PLUGIN", plugin.c_str(), 1);
+      EngineOptions options;
+      options.target = host->target;
+      options.cache_folder = temp.path();
+      const auto engine = Engine::create(options);
+      if (!engine) return engine.error().message;
+      KernelSpec spec;
+      spec.format = Bsr{4, 4};
+      spec.schedule = enumerate_schedules(spec, host->target).front();
+      const auto kernel = (*engine)->kernel(spec);
+      return kernel ? "accepted" : kernel.error().message;
+    });
+  };
+  const std::string first = ask(real_plugin());
+  EXPECT_NE(first.find("bytes, the limit of host is 100"), std::string::npos) << first;
+  EXPECT_EQ(ask("/nowhere/plugin.so"), first);
+  const auto rejections = files_in(temp.path(), ".lkr");
+  ASSERT_EQ(rejections.size(), 1U);
+  std::filesystem::resize_file(rejections.front(), 60);  // damaged: not known any more
+  EXPECT_EQ(ask("/nowhere/plugin.so").rfind("no code generator", 0), 0U);
 }
 
 TEST(PluginFault, ABundledKernelNeedsNoPlugin) {

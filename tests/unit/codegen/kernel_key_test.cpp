@@ -52,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"VectorBits", [](KernelSpec&, Target& target) { target.vector_bits = 256; }, true},
         Change{"VectorRegisters", [](KernelSpec&, Target& target) { target.vector_registers = 16; },
                true},
+        Change{"CodeLimit", [](KernelSpec&, Target& target) { target.code_limit_bytes = 1; }, true},
         Change{"Pipes", [](KernelSpec&, Target& target) { target.pipes.fma_per_cycle = 2; }, false},
         Change{"Caches", [](KernelSpec&, Target& target) { target.caches.l2_bytes = 1; }, false}),
     [](const auto& test) { return std::string(test.param.name); });

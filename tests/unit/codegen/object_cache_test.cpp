@@ -85,6 +85,37 @@ TEST_F(ObjectCacheTest, MissesEveryChangedByteAndAppendedBytes) {
   EXPECT_EQ(cache_.find("spmm_test", kKey), std::nullopt);
 }
 
+TEST_F(ObjectCacheTest, FindsARejectionApartFromObjects) {
+  EXPECT_EQ(cache_.find_rejection("spmm_test", kKey), std::nullopt);
+  ASSERT_TRUE(cache_.store_rejection("spmm_test", kKey, "it spills"));
+  EXPECT_EQ(cache_.find_rejection("spmm_test", kKey), "it spills");
+  EXPECT_EQ(cache_.find("spmm_test", kKey), std::nullopt);
+  EXPECT_EQ(cache_.find_rejection("spmm_test", {kKey.high, kKey.low + 1}), std::nullopt);
+  EXPECT_EQ(cache_.find_rejection("spmm_other", kKey), std::nullopt);
+}
+
+TEST_F(ObjectCacheTest, AnObjectInPlaceOfARejectionIsAMiss) {
+  ASSERT_TRUE(cache_.store(make_kernel(), kKey));
+  std::filesystem::rename(cache_.path_of("spmm_test", kKey),
+                          cache_.rejection_path_of("spmm_test", kKey));
+  EXPECT_EQ(cache_.find_rejection("spmm_test", kKey), std::nullopt);
+}
+
+TEST_F(ObjectCacheTest, MissesADamagedRejection) {
+  ASSERT_TRUE(cache_.store_rejection("spmm_test", kKey, "it spills"));
+  const auto path = cache_.rejection_path_of("spmm_test", kKey);
+  const auto whole = read_file(path);
+  ASSERT_TRUE(whole);
+  for (std::size_t i = 0; i < whole->size(); ++i) {
+    ASSERT_TRUE(write_file_atomic(path, std::span(*whole).first(i)));
+    EXPECT_EQ(cache_.find_rejection("spmm_test", kKey), std::nullopt) << i;
+    auto changed = *whole;
+    changed[i] ^= std::byte{1};
+    ASSERT_TRUE(write_file_atomic(path, changed));
+    EXPECT_EQ(cache_.find_rejection("spmm_test", kKey), std::nullopt) << i;
+  }
+}
+
 TEST_F(ObjectCacheTest, StoringAgainRepairsAFile) {
   ASSERT_TRUE(cache_.store(make_kernel(), kKey));
   ASSERT_TRUE(write_file_atomic(cache_.path_of("spmm_test", kKey), "damaged"));
@@ -100,6 +131,8 @@ TEST_F(ObjectCacheTest, RefusesNamesThatLeaveTheFolder) {
     ASSERT_FALSE(stored) << name;
     EXPECT_EQ(stored.error().message, "'" + name + "' is not a kernel name");
     EXPECT_EQ(cache_.find(name, kKey), std::nullopt);
+    EXPECT_FALSE(cache_.store_rejection(name, kKey, "it spills")) << name;
+    EXPECT_EQ(cache_.find_rejection(name, kKey), std::nullopt);
   }
 }
 
@@ -107,6 +140,8 @@ TEST(ObjectCache, WithoutFolderNeverHitsAndNeverStores) {
   const ObjectCache cache{std::filesystem::path()};
   EXPECT_TRUE(cache.store(make_kernel(), kKey));
   EXPECT_EQ(cache.find("spmm_test", kKey), std::nullopt);
+  EXPECT_TRUE(cache.store_rejection("spmm_test", kKey, "it spills"));
+  EXPECT_EQ(cache.find_rejection("spmm_test", kKey), std::nullopt);
 }
 
 }  // namespace
