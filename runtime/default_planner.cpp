@@ -39,12 +39,12 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
   KernelSpec spec = make_kernel_spec(problem, format, {});
   const BlockCounts counts = block_counts(problem, format, blocks);
   const std::int64_t n = planning_n(problem);
+  const std::int32_t team = planning_threads(threads);
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
     spec.schedule = schedule;
-    ranked.push_back(
-        {schedule, estimate_cycles(estimate_work(spec, target, counts, n), target) *
-                       longest_share(allowed_splits(spec, target), counts, n, threads)});
+    ranked.push_back({schedule, estimate_cycles(estimate_work(spec, target, counts, n), target) *
+                                    longest_share(allowed_splits(spec, target), counts, n, team)});
   }
   return ranked;
 }

@@ -6,6 +6,7 @@
 // one. A caller may pin the format.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -81,12 +82,18 @@ class Planner {
 [[nodiscard]] double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,
                                    std::int32_t threads);
 
+// Threads that a plan without a record is made for: the largest power of two not above. So few plans serve all machines,
+// and an ahead-of-time bundle can hold the kernels of each.
+[[nodiscard]] inline std::int32_t planning_threads(std::int32_t threads) {
+  return static_cast<std::int32_t>(std::bit_floor(static_cast<std::uint32_t>(threads)));
+}
+
 // Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
-// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share; `blocks` is
-// the number of stored blocks.
+// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share, for
+// planning_threads(threads); `blocks` is the number of stored blocks.
 [[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
                                                    std::int64_t blocks, const Target& target,
                                                    std::int32_t threads);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `lacuna generate`: kernels as files (object, assembly, IR, C header), and ahead-of-time bundles.
-#include <algorithm>
-#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -10,17 +8,16 @@
 #include <vector>
 
 #include "codegen/code_generator.h"
-#include "codegen/object_cache.h"
-#include "runtime/planner.h"
 #include "targets/base/fields.h"
 #include "targets/base/file.h"
-#include "targets/base/hash.h"
 #include "targets/base/result.h"
+#include "targets/target.h"
 #include "targets/target_yaml.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
+#include "tuner/cli/bundle.h"
 #include "tuner/cli/kernel_choice.h"
 #include "tuner/cli/kernel_header.h"
 #include "tuner/cli/request.h"
@@ -101,23 +98,7 @@ Result<> write_kernel(const KernelChoice& choice, const GenerateOptions& options
   return {};
 }
 
-// Names and keys are per target, so a bundle for a mask holds what an engine of that target will ask for: the kernels
-// of the recorded plan, if there is one, and of the plan chosen without records.
-Result<std::vector<KernelSpec>> specs_of_plans(const PlanRequest& request,
-                                               const std::string& fingerprint) {
-  std::vector<KernelSpec> specs;
-  for (const std::string& records : {fingerprint, std::string()}) {
-    DefaultPlanner planner(records);
-    LACUNA_TRY(const Plan plan, planner.plan(request));
-    for (std::size_t i = 0; i < request.problems.size(); ++i) {
-      KernelSpec spec = make_kernel_spec(request.problems[i], plan.format, plan.schedules[i]);
-      if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
-    }
-  }
-  return specs;
-}
-
-Result<> write_bundle(const GenerateOptions& options, const Context& context) {
+Result<> make_bundle(const GenerateOptions& options, const Context& context) {
   LACUNA_TRY(const Session session, open_session(options.request.threads));
   const bool host = options.target.empty() || options.target == "host";
   Target target = session.engine->target();
@@ -126,27 +107,24 @@ Result<> write_bundle(const GenerateOptions& options, const Context& context) {
   }
   LACUNA_TRY(const LoadedRequest loaded,
              make_request(options.request, target, session.engine->threads()));
-  LACUNA_TRY(const auto specs,
-             specs_of_plans(loaded.request, host ? session.engine->fingerprint() : std::string()));
-  LACUNA_TRY(CodeGenerator* const generator, load_code_generator());
-  const ObjectCache bundle{std::filesystem::path(options.bundle)};
+  LACUNA_TRY(const auto paths,
+             write_bundle(loaded.request, host ? session.engine->fingerprint() : std::string(),
+                          options.bundle));
   auto files = nlohmann::json::array();
-  for (const KernelSpec& spec : specs) {
-    LACUNA_TRY(const CompiledKernel kernel, generator->compile(spec, target));
-    const Hash128 key = kernel_key(spec, target);
-    LACUNA_TRY_VOID(bundle.store(kernel, key));
-    const std::string path = bundle.path_of(kernel.name, key).string();
-    context.output.print(path);
-    files.push_back(path);
+  for (const std::filesystem::path& path : paths) {
+    context.output.print(path.string());
+    files.push_back(path.string());
   }
   context.output.print(fmt::format(
-      "use it with LACUNA_BUNDLE={} or lacuna_context_options.bundle_folder", options.bundle));
-  context.output.print_json({{"bundle", options.bundle}, {"files", files}});
+      "use it with LACUNA_BUNDLE={} or lacuna_context_options.bundle_folder{}", options.bundle,
+      host ? "" : fmt::format(", and lacuna_context_options.target \"{}\"", options.target)));
+  context.output.print_json(
+      {{"bundle", options.bundle}, {"target", target.name}, {"files", files}});
   return {};
 }
 
 Result<> run_generate(const GenerateOptions& options, const Context& context) {
-  if (!options.bundle.empty()) return write_bundle(options, context);
+  if (!options.bundle.empty()) return make_bundle(options, context);
   LACUNA_TRY(const auto choices, choose(options));
   if (options.list) return print_list(choices, context);
   return write_kernel(choices.front(), options, context);
@@ -163,7 +141,7 @@ void add_generate_verb(Registry& registry) {
       .example = "  lacuna generate --target zen4 --op spmm --format bsr16x16 --list\n"
                  "  lacuna generate --target zen4 --kernel "
                  "spmm_bsr16x16_f32_brow_crow_zen4_row_mr8nv3ku4_po -o out\n"
-                 "  lacuna generate weights.npz --n 256 --bundle kernels",
+                 "  lacuna generate weights.npz --n 256 --target sapphire-rapids --bundle kernels",
       .action = [options](Context& context) { return run_generate(*options, context); },
   });
   add_request_options(verb, options->request);
