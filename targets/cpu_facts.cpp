@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -88,8 +87,10 @@ class NativeCpuid final : public CpuidSource {
     return r;
   }
   [[nodiscard]] std::uint64_t xcr0() const override {
+    // NOLINTBEGIN(misc-const-correctness): the check does not see that an asm writes its outputs
     std::uint32_t low = 0;
     std::uint32_t high = 0;
+    // NOLINTEND(misc-const-correctness)
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (std::uint64_t{high} << 32) | low;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "targets/machine_profile.h"
 
-#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fmt/format.h>
@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 
 #include "targets/base/fields.h"
 #include "targets/base/file.h"

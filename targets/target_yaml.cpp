@@ -2,7 +2,6 @@
 #include "targets/target_yaml.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <exception>
@@ -17,7 +16,6 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>

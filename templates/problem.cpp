@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/problem.h"
 
-#include <array>
 #include <cstdint>
 #include <limits>
-#include <string_view>
-#include <utility>
 
 #include "targets/base/dtype.h"
 #include "targets/base/fields.h"

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/schedule.h"
 
-#include <array>
 #include <cstdint>
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "targets/base/fields.h"
 #include "targets/base/result.h"

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/baseline.h"
 
-#include <cstddef>
+#include <cstdint>
 
+#include "targets/base/dynlib.h"
 #include "targets/base/openblas.h"
+#include "targets/base/result.h"
+#include "templates/problem.h"
 
 namespace lacuna {
 namespace {

@@ -2,11 +2,23 @@
 #include "tuner/bench.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 #include "tuner/baseline.h"
+#include "tuner/clock.h"
 #include "tuner/measurer.h"
 #include "tuner/probe/loops.h"
 #include "tuner/trial.h"

@@ -3,12 +3,20 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <utility>
-#include <variant>
+#include <vector>
 
 #include "runtime/bsr_structure.h"
+#include "runtime/planner.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
+#include "tuner/predictor.h"
 
 namespace lacuna {
 namespace {

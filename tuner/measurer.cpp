@@ -2,12 +2,16 @@
 #include "tuner/measurer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 #include <utility>
+#include <vector>
 
+#include "tuner/clock.h"
 #include "tuner/counter_random.h"
 
 namespace lacuna {

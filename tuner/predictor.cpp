@@ -4,11 +4,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
-#include <variant>
 
 #include "runtime/planner.h"
+#include "targets/machine_profile.h"
+#include "targets/target.h"
+#include "templates/kernel_spec.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 namespace {

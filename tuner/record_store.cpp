@@ -4,9 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <filesystem>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
+#include "runtime/record.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 #include "templates/registry.h"
 
 namespace lacuna {

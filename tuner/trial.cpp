@@ -4,9 +4,18 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <utility>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
 #include <vector>
 
+#include "runtime/bsr_structure.h"
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "targets/base/dtype.h"
+#include "targets/base/result.h"
+#include "templates/problem.h"
 #include "tuner/counter_random.h"
 
 namespace lacuna {

@@ -2,12 +2,35 @@
 #include "tuner/tune_run.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
 #include <numeric>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "codegen/code_generator.h"
+#include "runtime/engine.h"
+#include "runtime/planner.h"
+#include "runtime/record.h"
+#include "targets/base/fields.h"
+#include "targets/base/hash.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
+#include "tuner/candidates.h"
+#include "tuner/clock.h"
+#include "tuner/measurer.h"
+#include "tuner/predictor.h"
 #include "tuner/record_store.h"
+#include "tuner/trial.h"
+#include "tuner/tuner.h"
 #include "tuner/verdict.h"
 
 namespace lacuna {

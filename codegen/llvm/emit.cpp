@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codegen/llvm/emit.h"
 
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
 #include <llvm/IR/DiagnosticHandler.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
@@ -11,6 +16,10 @@
 #include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
+
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
 
 namespace lacuna {
 

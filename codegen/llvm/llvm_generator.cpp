@@ -3,9 +3,11 @@
 // The LLVM code generator: template -> IR -> object. Built as a plugin whose only symbols are the two C functions
 // at the end.
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include <llvm/Config/llvm-config.h>
 #include <llvm/IR/LLVMContext.h>
@@ -17,10 +19,13 @@
 #include <llvm/Target/TargetMachine.h>
 
 #include "codegen/code_generator.h"
+#include "codegen/kernel.h"
 #include "codegen/llvm/emit.h"
 #include "codegen/llvm/listing.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/kernel_spec.h"
 #include "templates/llvm/kernel_module.h"
-#include "templates/registry.h"
 
 namespace lacuna {
 

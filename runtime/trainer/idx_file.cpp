@@ -2,13 +2,22 @@
 #include "runtime/trainer/idx_file.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <optional>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
+#include <zconf.h>
 #include <zlib.h>
 
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {

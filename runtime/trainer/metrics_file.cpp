@@ -5,6 +5,7 @@
 #include <fstream>
 #include <ios>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <system_error>
 
 #include "targets/base/result.h"

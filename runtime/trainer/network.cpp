@@ -4,10 +4,23 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <numeric>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "lacuna/lacuna.h"
 #include "runtime/trainer/blas.h"
+#include "runtime/trainer/block_mask.h"
+#include "runtime/trainer/dataset.h"
+#include "runtime/trainer/elementwise.h"
+#include "runtime/trainer/lacuna_handles.h"
+#include "runtime/trainer/layer.h"
+#include "runtime/trainer/philox.h"
+#include "runtime/trainer/recipe.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 

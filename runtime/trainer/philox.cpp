@@ -2,10 +2,11 @@
 #include "runtime/trainer/philox.h"
 
 #include <cmath>
-#include <cstddef>
+#include <cstdint>
 #include <numbers>
 #include <numeric>
 #include <utility>
+#include <vector>
 
 namespace lacuna::trainer {
 namespace {

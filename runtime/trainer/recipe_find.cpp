@@ -9,6 +9,7 @@
 #include "runtime/trainer/recipe.h"
 #include "targets/base/dynlib.h"
 #include "targets/base/env.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -19,7 +20,9 @@
 #include <yaml-cpp/yaml.h>
 
 #include "runtime/trainer/recipe.h"
+#include "targets/base/fields.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lacuna/lacuna.h"
+#include "runtime/trainer/block_mask.h"
 #include "runtime/trainer/elementwise.h"
 #include "runtime/trainer/lacuna_handles.h"
 #include "runtime/trainer/layer.h"

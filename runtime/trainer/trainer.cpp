@@ -4,18 +4,27 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <numbers>
 #include <span>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "lacuna/lacuna.h"
+#include "runtime/trainer/checkpoint.h"
+#include "runtime/trainer/dataset.h"
 #include "runtime/trainer/elementwise.h"
+#include "runtime/trainer/layer.h"
 #include "runtime/trainer/metrics_file.h"
 #include "runtime/trainer/network.h"
 #include "runtime/trainer/philox.h"
+#include "runtime/trainer/recipe.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {

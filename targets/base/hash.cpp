@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "targets/base/hash.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <xxhash.h>
 
 #include "targets/base/result.h"

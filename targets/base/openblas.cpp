@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "targets/base/openblas.h"
 
-#include <utility>
+#include "targets/base/dynlib.h"
+#include "targets/base/result.h"
 
 namespace lacuna {
 

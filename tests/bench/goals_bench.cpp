@@ -3,16 +3,28 @@
 // The speed goals of block-sparse f32 kernels on one core, operands in L2: percent of the FMA peak and speed-up over
 // dense OpenBLAS and oneDNN, for each operation, layout, block shape and density. Every kernel is the fastest of all
 // schedules of its format, raced here; kernel, baselines and peak loop are timed in the same rounds.
+#include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/host.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
 #include "tests/bench/bench_output.h"
 #include "tuner/bench.h"
+#include "tuner/clock.h"
 #include "tuner/tuner.h"
 
 namespace lacuna {

@@ -3,15 +3,31 @@
 // Latencies around the kernels: execute() beyond the bare kernel, the first kernel of a problem from the code generator,
 // and from the disk cache.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <string>
-#include <utility>
+#include <system_error>
+#include <unistd.h>
 #include <vector>
 
 #include "codegen/code_generator.h"
+#include "codegen/kernel.h"
+#include "runtime/bsr_structure.h"
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "targets/base/result.h"
+#include "targets/host.h"
+#include "targets/target.h"
+#include "templates/abi.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
 #include "tests/bench/bench_output.h"
 #include "tuner/clock.h"
 #include "tuner/measurer.h"

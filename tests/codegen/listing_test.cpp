@@ -4,13 +4,21 @@
 // inner loop, and kernels stay small.
 #include "codegen/llvm/listing.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "codegen/code_generator.h"
+#include "targets/base/dtype.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
 
 namespace lacuna {

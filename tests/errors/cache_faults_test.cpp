@@ -2,7 +2,10 @@
 //
 // The disk cache when things go wrong. A kernel in hand is always used; the fault is kept for who asks.
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <signal.h>
 #include <string>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -10,7 +13,10 @@
 
 #include <gtest/gtest.h>
 
+#include "codegen/kernel.h"
+#include "codegen/object_cache.h"
 #include "targets/base/file.h"
+#include "targets/base/hash.h"
 #include "tests/errors/child_process.h"
 #include "tests/errors/multiply.h"
 #include "tests/unit/codegen/temp_cache.h"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bits/basic_string.h>
+#include <cstdint>
 #include <cstdlib>
 #include <span>
+#include <vector>
 
 #include "runtime/trainer/idx_file.h"
 #include "tests/fuzz/fuzz_target.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 #include "templates/kernel_spec.h"
 #include "tests/fuzz/fuzz_target.h"

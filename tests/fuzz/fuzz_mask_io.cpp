@@ -6,10 +6,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/bsr_structure.h"
+#include "runtime/mask.h"
 #include "runtime/mask_io.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/unit/runtime/archive_builder.h"
 #include "tests/unit/runtime/numpy_fixtures.h"

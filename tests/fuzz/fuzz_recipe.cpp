@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 #include "runtime/trainer/recipe.h"
 #include "tests/fuzz/fuzz_target.h"

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/record.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <bit>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "codegen/kernel.h"
+#include "runtime/bsr_structure.h"
+#include "runtime/mask.h"
+#include "targets/base/hash.h"
 #include "templates/abi.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/kernel_case.h"
+#include "tests/kernels/reference.h"
 
 namespace lacuna::test {
 namespace {

@@ -2,6 +2,8 @@
 #include "tuner/cli/assembly.h"
 
 #include <array>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace lacuna::cli {

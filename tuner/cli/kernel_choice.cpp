@@ -2,10 +2,19 @@
 #include "tuner/cli/kernel_choice.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "targets/base/result.h"
+#include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
+#include "tuner/cli/request.h"
 
 namespace lacuna::cli {
 namespace {

@@ -3,10 +3,15 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <variant>
+#include <cstdint>
+#include <string>
 
 #include "templates/abi.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "tuner/cli/kernel_choice.h"
 
 namespace lacuna::cli {
 namespace {

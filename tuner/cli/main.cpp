@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 #include <string>
 
+#include "targets/base/result.h"
 #include "tuner/cli/interrupt.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/verbs.h"
 
 namespace lacuna::cli {

@@ -4,9 +4,15 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <cstdio>
 #include <fmt/format.h>
+#include <string>
+#include <string_view>
 #include <unistd.h>
 #include <utility>
+#include <vector>
+
+#include "targets/base/result.h"
 
 namespace lacuna::cli {
 namespace {

@@ -2,10 +2,25 @@
 #include "tuner/cli/request.h"
 
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
+#include "runtime/engine.h"
+#include "runtime/mask.h"
 #include "runtime/mask_io.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/machine_profile.h"
+#include "targets/target.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 
 namespace lacuna::cli {
 namespace {

@@ -6,11 +6,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <fmt/chrono.h>
+#include <stdio.h>
 #include <string>
+#include <string_view>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "targets/base/file.h"
+#include "targets/host.h"
 
 namespace lacuna::cli {
 namespace {

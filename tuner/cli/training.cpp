@@ -3,10 +3,16 @@
 
 #include <cstdio>
 #include <fmt/format.h>
+#include <functional>
 #include <memory>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 #include "runtime/parallel.h"
+#include "runtime/trainer/layer.h"
+#include "runtime/trainer/trainer.h"
+#include "targets/base/result.h"
+#include "tuner/cli/output.h"
 #include "tuner/clock.h"
 
 namespace lacuna::cli {

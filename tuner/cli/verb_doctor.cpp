@@ -2,20 +2,23 @@
 //
 // `lacuna doctor`: what this machine and installation can do, and what to do about each problem.
 #include <algorithm>
-#include <array>
+#include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "codegen/code_generator.h"
 #include "runtime/parallel.h"
+#include "targets/base/fields.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
 #include "targets/machine_profile.h"
+#include "targets/target.h"
 #include "tuner/baseline.h"
-#include "tuner/cli/request.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/verbs.h"
 #include "tuner/record_store.h"
 

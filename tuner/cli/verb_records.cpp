@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `lacuna records`: list, show, verify and remove tuning records of this machine.
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "runtime/record.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
-#include "tuner/cli/request.h"
+#include "templates/problem.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/verbs.h"
 #include "tuner/record_store.h"
 

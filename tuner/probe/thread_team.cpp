@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <system_error>
+#include <thread>
 
 namespace lacuna {
 

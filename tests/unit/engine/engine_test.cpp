@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine.h"
+
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "codegen/code_generator.h"
-#include "targets/base/file.h"
+#include "codegen/kernel.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "targets/base/result.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/registry.h"
+#include "tests/unit/codegen/temp_cache.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace lacuna {

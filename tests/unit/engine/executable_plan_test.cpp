@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/parallel.h"
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace lacuna {

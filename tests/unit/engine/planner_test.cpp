@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/planner.h"
 
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "runtime/bsr_structure.h"
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace lacuna {

@@ -9,7 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/mask_io.h"
+#include "runtime/mask.h"
+#include "targets/base/result.h"
 #include "tests/unit/runtime/archive_builder.h"
 #include "tests/unit/runtime/mask_io_cases.h"
 

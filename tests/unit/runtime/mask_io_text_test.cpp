@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/mask_io.h"
+#include "runtime/mask.h"
 #include "tests/unit/runtime/mask_io_cases.h"
 
 namespace lacuna {

@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <signal.h>
 #include <string>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/kernel_spec.h"
 
+#include <cstddef>
 #include <set>
 #include <string>
 #include <vector>
@@ -8,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include "targets/base/dtype.h"
-#include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/problem.h"

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include "targets/base/fields.h"
 #include "targets/base/result.h"
 
 namespace lacuna {

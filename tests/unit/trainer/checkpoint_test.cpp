@@ -2,6 +2,7 @@
 #include "runtime/trainer/checkpoint.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -9,8 +10,10 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/trainer/block_mask.h"
 #include "runtime/trainer/philox.h"
-#include "targets/base/file.h"
+#include "runtime/trainer/recipe.h"
+#include "targets/base/result.h"
 #include "tests/unit/trainer/training_data.h"
 
 namespace lacuna::trainer {

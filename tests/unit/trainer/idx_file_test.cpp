@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "targets/base/result.h"
 #include "tests/unit/trainer/training_data.h"
 
 namespace lacuna::trainer {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/trainer/layer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,8 +11,13 @@
 
 #include <gtest/gtest.h>
 
+#include "lacuna/lacuna.h"
+#include "runtime/trainer/blas.h"
+#include "runtime/trainer/block_mask.h"
 #include "runtime/trainer/lacuna_handles.h"
 #include "runtime/trainer/network.h"
+#include "runtime/trainer/philox.h"
+#include "runtime/trainer/recipe.h"
 
 namespace lacuna::trainer {
 namespace {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/trainer/recipe.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {

@@ -3,17 +3,24 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "runtime/trainer/checkpoint.h"
+#include "runtime/trainer/dataset.h"
 #include "runtime/trainer/metrics_file.h"
+#include "runtime/trainer/recipe.h"
+#include "targets/base/fields.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 #include "tests/unit/trainer/training_data.h"
 
 namespace lacuna::trainer {

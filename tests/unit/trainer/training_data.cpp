@@ -2,11 +2,19 @@
 #include "tests/unit/trainer/training_data.h"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
+#include <ios>
+#include <string>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
+#include <zconf.h>
 #include <zlib.h>
 
+#include "runtime/trainer/dataset.h"
 #include "runtime/trainer/philox.h"
 
 namespace lacuna::trainer {

@@ -2,10 +2,14 @@
 //
 // Parts of the command that need no process: text, tables, options. The verbs are run in tests/errors.
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
-#include "targets/target_yaml.h"
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "tuner/cli/assembly.h"
 #include "tuner/cli/kernel_choice.h"
 #include "tuner/cli/kernel_header.h"

@@ -2,7 +2,6 @@
 #include "tuner/measurer.h"
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -10,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/tuner/simulated_clock.h"
+#include "tuner/counter_random.h"
 
 namespace lacuna {
 namespace {

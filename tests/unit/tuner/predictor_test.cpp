@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/predictor.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <gtest/gtest.h>
 
+#include "runtime/bsr_structure.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "targets/machine_profile.h"
 #include "targets/target_yaml.h"
+#include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
 #include "tests/unit/tuner/tuning_case.h"
 #include "tuner/candidates.h"
 

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/trial.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "runtime/bsr_structure.h"
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 #include "tests/unit/tuner/tuning_case.h"
 #include "tuner/baseline.h"
 

@@ -5,17 +5,28 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
+#include "runtime/record.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/problem.h"
 #include "tests/unit/tuner/tuning_case.h"
-#include "tuner/record_store.h"
+#include "tuner/clock.h"
 
 namespace lacuna {
 namespace {

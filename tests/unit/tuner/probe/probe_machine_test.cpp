@@ -6,13 +6,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "targets/base/result.h"
 #include "targets/host.h"
 #include "targets/machine_profile.h"
+#include "targets/target.h"
+#include "tuner/clock.h"
 
 namespace lacuna {
 namespace {
