@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/trainer/blas.h"
 
+#include <cstdint>
+#include <memory>
 #include <utility>
 
+#include "targets/base/dynlib.h"
 #include "targets/base/openblas.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {
@@ -32,11 +36,11 @@ Result<std::shared_ptr<const Blas>> Blas::open(int threads) {
 }
 
 void Blas::multiply(std::int64_t m, std::int64_t n, std::int64_t k, MatrixRef a, MatrixRef b,
-                    float* c, std::int64_t ldc) const {
+                    MatrixOut c) const {
   const auto flag = [](Transpose t) { return t == Transpose::kYes ? kCblasTrans : kCblasNoTrans; };
   sgemm_(kCblasRowMajor, flag(a.transpose), flag(b.transpose), static_cast<int>(m),
          static_cast<int>(n), static_cast<int>(k), 1.0F, a.data, static_cast<int>(a.ld), b.data,
-         static_cast<int>(b.ld), 0.0F, c, static_cast<int>(ldc));
+         static_cast<int>(b.ld), 0.0F, c.data, static_cast<int>(c.ld));
 }
 
 }  // namespace lacuna::trainer

@@ -22,6 +22,12 @@ struct MatrixRef {
   Transpose transpose = Transpose::kNo;
 };
 
+// A row-major result.
+struct MatrixOut {
+  float* data = nullptr;
+  std::int64_t ld = 0;
+};
+
 // The number of threads is a setting of the whole library: one Blas a process at a time.
 class Blas {
  public:
@@ -29,8 +35,8 @@ class Blas {
   [[nodiscard]] static Result<std::shared_ptr<const Blas>> open(int threads);
 
   // C[m,n] = op(A)[m,k] * op(B)[k,n]. Sizes and leading dimensions must fit 32 bits.
-  void multiply(std::int64_t m, std::int64_t n, std::int64_t k, MatrixRef a, MatrixRef b, float* c,
-                std::int64_t ldc) const;
+  void multiply(std::int64_t m, std::int64_t n, std::int64_t k, MatrixRef a, MatrixRef b,
+                MatrixOut c) const;
   // Version and processor kernel as the library reports them, e.g. "OpenBLAS 0.3.21 ... SkylakeX".
   [[nodiscard]] const std::string& description() const { return description_; }
 

@@ -5,9 +5,14 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
 #include <utility>
 
 #include "runtime/trainer/idx_file.h"
+#include "runtime/trainer/recipe.h"
+#include "targets/base/result.h"
 
 namespace lacuna::trainer {
 namespace {
@@ -50,20 +55,26 @@ struct Affine {
   float shift = 0;
 };
 
-// One full tile: 64 features of 16 images, transposed in L1 as bytes, then widened with unit stride.
-void convert_tile(const std::array<const std::uint8_t*, kTileImages>& rows,
-                  std::int64_t first_feature, std::int64_t features, Affine affine, float* out,
-                  std::int64_t ldo, std::int64_t images) {
+// A part of the batch of at most one tile.
+struct Tile {
+  std::array<const std::uint8_t*, kTileImages> rows{};  // the images
+  std::int64_t images = 0;
+  std::int64_t first_feature = 0;
+  std::int64_t features = 0;
+};
+
+// Transposes a tile in L1 as bytes, then widens it with unit stride into out[feature * ldo + image of the tile].
+void convert_tile(const Tile& tile, Affine affine, float* out, std::int64_t ldo) {
   std::array<std::uint8_t, kTileImages * kTileFeatures> bytes{};
-  for (std::int64_t i = 0; i < images; ++i) {
-    const std::uint8_t* row = rows[static_cast<std::size_t>(i)] + first_feature;
-    for (std::int64_t f = 0; f < features; ++f)
+  for (std::int64_t i = 0; i < tile.images; ++i) {
+    const std::uint8_t* row = tile.rows[static_cast<std::size_t>(i)] + tile.first_feature;
+    for (std::int64_t f = 0; f < tile.features; ++f)
       bytes[static_cast<std::size_t>(f * kTileImages + i)] = row[f];
   }
-  for (std::int64_t f = 0; f < features; ++f) {
+  for (std::int64_t f = 0; f < tile.features; ++f) {
     const std::uint8_t* column = bytes.data() + f * kTileImages;
-    float* target = out + (first_feature + f) * ldo;
-    for (std::int64_t i = 0; i < images; ++i)
+    float* target = out + (tile.first_feature + f) * ldo;
+    for (std::int64_t i = 0; i < tile.images; ++i)
       target[i] = static_cast<float>(column[i]) * affine.scale + affine.shift;
   }
 }
@@ -113,15 +124,15 @@ void gather_batch(const ImageSet& set, const Dataset& data, std::span<const std:
   for (std::int64_t it = 0; it < image_tiles; ++it) {
     for (std::int64_t ft = 0; ft < feature_tiles; ++ft) {
       const std::int64_t first_image = it * kTileImages;
-      const std::int64_t images = std::min(kTileImages, n - first_image);
-      std::array<const std::uint8_t*, kTileImages> rows{};
-      for (std::int64_t i = 0; i < images; ++i)
-        rows[static_cast<std::size_t>(i)] =
+      Tile tile;
+      tile.images = std::min(kTileImages, n - first_image);
+      tile.first_feature = ft * kTileFeatures;
+      tile.features = std::min(kTileFeatures, set.features - tile.first_feature);
+      for (std::int64_t i = 0; i < tile.images; ++i)
+        tile.rows[static_cast<std::size_t>(i)] =
             set.images.data() +
             std::int64_t{indices[static_cast<std::size_t>(first_image + i)]} * set.features;
-      const std::int64_t first_feature = ft * kTileFeatures;
-      convert_tile(rows, first_feature, std::min(kTileFeatures, set.features - first_feature),
-                   affine, out + first_image, ldo, images);
+      convert_tile(tile, affine, out + first_image, ldo);
     }
   }
 }

@@ -24,7 +24,7 @@ class DenseLayer final : public Layer {
 
   Result<> forward(const float* x, float* y, std::int64_t n) override {
     const auto& [m, k] = std::pair(shape_.mask.m, shape_.mask.k);
-    blas_->multiply(m, n, k, {weights_.value.data(), k}, {x, shape_.ld}, y, shape_.ld);
+    blas_->multiply(m, n, k, {weights_.value.data(), k}, {x, shape_.ld}, {y, shape_.ld});
     add_bias({y, m, n, shape_.ld}, bias_.value.data(), shape_.relu, shape_.threads);
     return {};
   }
@@ -34,10 +34,10 @@ class DenseLayer final : public Layer {
     relu_bias_backward({args.dy, m, args.n, shape_.ld}, shape_.relu ? args.y : nullptr,
                        bias_.gradient.data(), shape_.threads);
     blas_->multiply(m, k, args.n, {args.dy, shape_.ld}, {args.x, shape_.ld, Transpose::kYes},
-                    weights_.gradient.data(), k);
+                    {weights_.gradient.data(), k});
     if (args.dx != nullptr)
       blas_->multiply(k, args.n, m, {weights_.value.data(), k, Transpose::kYes},
-                      {args.dy, shape_.ld}, args.dx, shape_.ld);
+                      {args.dy, shape_.ld}, {args.dx, shape_.ld});
     return {};
   }
 
