@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <span>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
+#include "codegen/kernel.h"
 #include "codegen/object_cache.h"
 #include "targets/base/file.h"
+#include "targets/base/hash.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {
@@ -33,9 +39,9 @@ class Folder {
 };
 
 const lacuna::ObjectCache& cache() {
-  static const Folder folder;
-  static const lacuna::ObjectCache cache(folder.path());
-  return cache;
+  static const Folder kFolder;
+  static const lacuna::ObjectCache kCache(kFolder.path());
+  return kCache;
 }
 
 }  // namespace
