@@ -23,6 +23,7 @@
 #include "runtime/planner.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
+#include "targets/target_yaml.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 
@@ -76,7 +77,8 @@ lacuna_status guarded(F&& function) noexcept {
   }
 }
 
-Result<> require(const void* pointer, const char* name) {
+template <class T>
+Result<> require(const T* pointer, const char* name) {
   if (pointer == nullptr) return make_error(ErrorCode::kInvalidArgument, "{} is null", name);
   return {};
 }
@@ -125,6 +127,9 @@ Result<std::unique_ptr<lacuna_context>> make_context(const lacuna_context_option
   if (options.cache_folder != nullptr) engine_options.cache_folder = options.cache_folder;
   if (options.bundle_folder != nullptr)
     engine_options.bundle_folders.emplace_back(options.bundle_folder);
+  if (options.target != nullptr) {
+    LACUNA_TRY(engine_options.target, find_target(options.target));
+  }
   const bool own_pool = options.parallel_for != nullptr;
   engine_options.threads = own_pool && options.threads == 0 ? 1 : options.threads;
   auto context = std::make_unique<lacuna_context>();

@@ -88,7 +88,8 @@ class ExecutablePlan {
       Engine& engine, const PlanRequest& request, std::optional<Plan> plan = std::nullopt);
 
   // Checks operands (null pointers, leading dimensions, n), then runs. m, k or n = 0 is legal and does what the
-  // algebra says (an empty sum leaves epilogue(0 (+ C))). The result does not depend on the number of threads.
+  // algebra says (an empty sum leaves epilogue(0 (+ C))). The result does not depend on the number of threads (the
+  // choice of plan may: PlanRequest::threads).
   // Errors: kInvalidArgument naming operand, value and limit.
   [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands) const;
   [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands,

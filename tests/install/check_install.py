@@ -9,6 +9,7 @@ Needs a finished build. Writes only below a temporary folder, removed at the end
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,15 @@ def run(*command, expect=0, **environment):
         raise AssertionError(f"{' '.join(map(str, command))}: exit status {done.returncode}, expected {expect}\n"
                              f"{done.stdout}")
     return done.stdout
+
+
+def npy_of_blocks(m, k, block):
+    """The bytes of a float32 .npy file: ones in every fourth block, as in cpp_program."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({m}, {k}), }}".ljust(117) + "\n"
+    columns = -(-k // block)
+    kept = ((i // block * columns + j // block) % 4 == 1 for i in range(m) for j in range(k))
+    return (b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() +
+            b"".join(struct.pack("<f", float(one)) for one in kept))
 
 
 class InstalledPackage(unittest.TestCase):
@@ -85,6 +95,24 @@ class InstalledPackage(unittest.TestCase):
         self.assertIn(f"error 5: no code generator: {PLUGIN} not found in ", output)
         self.assertIn("install the lacuna-codegen-llvm component, or run `lacuna generate` on a machine that has it",
                       output)
+
+    def test_a_bundle_for_a_named_target_serves_without_plugin_and_cache(self):
+        """The target's file lies in the prefix only, so that command and library must find the installed folder."""
+        machines = self.prefix / "share" / "lacuna" / "targets"
+        text = (machines / "x86-64-v3.yaml").read_text().replace("name: x86-64-v3", "name: only-here")
+        (machines / "only-here.yaml").write_text(text)
+        self.addCleanup((machines / "only-here.yaml").unlink)
+        mask, bundle = self.temporary / "mask.npy", self.temporary / "bundle"
+        mask.write_bytes(npy_of_blocks(70, 90, 16))
+        run(self.prefix / "bin" / "lacuna", "generate", mask, "--op", "spmm,spmm_transposed,sddmm", "--layout-b", "col",
+            "--layout-c", "col", "--n", "19", "--format", "bsr16x16", "--exact", "--target", "only-here", "--bundle",
+            bundle, LACUNA_HOME=self.fresh_home("maker"))
+        program, absent = self.build_program("cpp_program"), str(self.temporary / "absent.so")
+        output = run(program, bundle, "only-here", LACUNA_HOME=self.fresh_home("bundle"), LACUNA_CODEGEN_PLUGIN=absent)
+        self.assertRegex(output, "^0.+: spmm_bsr16x16_f32_bcol_ccol_only_here_")
+        output = run(program, bundle, "x86-64-v3", expect=1, LACUNA_HOME=self.fresh_home("bundle"),
+                     LACUNA_CODEGEN_PLUGIN=absent)
+        self.assertIn("error 5: no code generator", output)
 
     def test_only_the_c_interface_is_exported(self):
         lines = run("nm", "-D", "--defined-only", self.library).splitlines()

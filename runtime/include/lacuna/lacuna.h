@@ -73,10 +73,13 @@ typedef void (*lacuna_parallel_for)(void* pool, int64_t tasks,
 typedef struct lacuna_context_options {
   size_t struct_size;               /* sizeof(lacuna_context_options) */
   const char* cache_folder;         /* NULL = per-user cache ($LACUNA_HOME); "" = no disk cache */
-  const char* bundle_folder;        /* AOT bundle made by `lacuna generate --bundle`; NULL = none */
+  const char* bundle_folder;        /* AOT bundle made by `lacuna generate --bundle`, for `target`; NULL = none */
   int32_t threads;                  /* 0 = OpenMP's default, or 1 with a parallel_for */
   lacuna_parallel_for parallel_for; /* NULL = OpenMP */
   void* pool;                       /* first argument of parallel_for */
+  const char* target;               /* NULL = this machine; else a target's name or YAML file, whose code this
+                                       machine must be able to run. A bundle made with `lacuna generate --target T`
+                                       serves contexts of target T: kernels are stored under the target's name. */
 } lacuna_context_options;
 
 LACUNA_API lacuna_status lacuna_context_create(const lacuna_context_options* options,
@@ -101,7 +104,13 @@ LACUNA_API int64_t lacuna_mask_rows(const lacuna_mask* mask);
 LACUNA_API int64_t lacuna_mask_columns(const lacuna_mask* mask);
 LACUNA_API int64_t lacuna_mask_nnz(const lacuna_mask* mask);
 
-/* ---- problem and plan ------------------------------------------------------------------------------------- */
+/* ---- problem and plan ------------------------------------------------------------------------------------- *
+ *
+ * A plan is chosen for the context's number of threads: `lacuna tune` records what it measured under that number, and
+ * without a record kernels are preferred that share out among them. So contexts with different numbers of threads may
+ * get different formats and kernels, whose results differ by rounding. The results of one plan do not depend on the
+ * number of threads.
+ */
 
 enum { LACUNA_OP_SPMM = 0, LACUNA_OP_SPMM_TRANSPOSED = 1, LACUNA_OP_SDDMM = 2 };
 enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
@@ -155,7 +164,8 @@ typedef struct lacuna_operands {
   int64_t n; /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
 } lacuna_operands;
 
-/* Runs problem number `problem` of the plan. The result is the same, bit for bit, for any number of threads. */
+/* Runs problem number `problem` of the plan. The result of one plan is the same, bit for bit, for any number of threads
+ * (another number may have given another plan: see above). */
 LACUNA_API lacuna_status lacuna_plan_execute(const lacuna_plan* plan, size_t problem,
                                              const lacuna_operands* operands);
 

@@ -86,6 +86,7 @@ struct ContextOptions {
   std::int32_t threads = 0;                    // 0 = OpenMP's default
   lacuna_parallel_for parallel_for = nullptr;  // null = OpenMP
   void* pool = nullptr;
+  const char* target = nullptr;  // null = this machine; else a target's name or YAML file
 };
 
 // Target, caches and threads of one process.
@@ -99,6 +100,7 @@ class Context {
     c_options.threads = options.threads;
     c_options.parallel_for = options.parallel_for;
     c_options.pool = options.pool;
+    c_options.target = options.target;
     lacuna_context* handle = nullptr;
     detail::check(lacuna_context_create(&c_options, &handle));
     handle_.reset(handle);

@@ -2,6 +2,7 @@
 //
 // A stranger's C++ program: what a trainer does with one sparse weight, through the installed lacuna.hpp.
 // Forward, input gradient and weight gradient share one buffer of values; each is checked against a triple loop.
+//     multiply [BUNDLE TARGET]      with kernels made ahead of time, and no others
 // Exit status: 0 correct, 1 an error of the library (its message on stderr), 2 a wrong element.
 #include <cmath>
 #include <cstddef>
@@ -51,7 +52,7 @@ bool close(float actual, int length, Product product) {
   return std::abs(actual - sum) <= (length + 2) * std::ldexp(magnitude, -24);
 }
 
-int run() {
+int run(const lacuna::ContextOptions& options) {
   const auto flags = block_flags();
   std::vector<float> a = waves(kM * kK, 0.7F);
   for (int i = 0; i < kM; ++i)
@@ -62,7 +63,7 @@ int run() {
     return static_cast<double>(a[static_cast<std::size_t>(i * kK + j)]);
   };
 
-  const lacuna::Context context;
+  const lacuna::Context context(options);
   const auto mask = lacuna::Mask::from_blocks(kM, kK, kBlock, kBlock, flags);
   constexpr auto kTokens = lacuna::Layout::kColMajor;
   const lacuna::Plan plan(
@@ -106,9 +107,15 @@ int run() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  lacuna::ContextOptions options;
+  if (argc == 3) {
+    options.cache_folder = "";
+    options.bundle_folder = argv[1];
+    options.target = argv[2];
+  }
   try {
-    return run();
+    return run(options);
   } catch (const lacuna::Exception& error) {
     std::cerr << "error " << error.status() << ": " << error.what() << '\n';
     return 1;
