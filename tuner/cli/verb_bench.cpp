@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `lacuna bench`: one problem's kernel beside the FMA peak and dense sgemm.
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "runtime/planner.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
 #include "tuner/bench.h"
+#include "tuner/cli/output.h"
 #include "tuner/cli/request.h"
 #include "tuner/cli/verbs.h"
+#include "tuner/clock.h"
 #include "tuner/tuner.h"
 
 namespace lacuna::cli {
@@ -113,7 +120,10 @@ void add_bench_verb(Registry& registry) {
       .action = [options](Context& context) { return run_bench(*options, context); },
   });
   add_request_options(verb, options->request);
-  verb.get_option("--threads")->description("threads of one call, and of the baselines; 0 = one");
+  verb.get_option("--threads")
+      ->description(
+          "threads of one call, and of the baselines; 0 = one (`tune` takes all cores: a "
+          "record holds for its number of threads)");
   verb.add_option("--rounds", options->rounds, "samples of each candidate")->capture_default_str();
   verb.add_flag("--tune", options->tune, "tune first, if there is no record");
   verb.add_flag("--no-baselines", options->no_baselines, "leave the dense libraries out");

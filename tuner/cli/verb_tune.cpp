@@ -122,6 +122,10 @@ void add_tune_verb(Registry& registry) {
       .action = [options](Context& context) { return run_tune(*options, context); },
   });
   add_request_options(verb, options->request);
+  verb.get_option("--threads")
+      ->description(
+          "threads of one call, for which alone the result is remembered; 0 = OpenMP's "
+          "default, all cores");
   verb.add_option("--budget", options->budget,
                   "time to spend, e.g. 2s or 500ms (default: the rigor's)");
   verb.add_option("--rigor", options->rigor,
