@@ -56,6 +56,7 @@ struct Engine::Store {
   std::unordered_map<std::string, std::string> rejections;  // by canonical name: the message
   Counters counters;
   std::string cache_fault;
+  std::once_flag swept;  // of what killed processes left in the cache, before the first write
 
   enum class Origin : std::uint8_t { kBundle, kCache, kCompiled };
   struct Made {
@@ -123,6 +124,7 @@ void Engine::Store::keep_fault(Result<> stored) {
 Result<CompiledKernel> Engine::Store::compile(const KernelSpec& spec, const Target& target,
                                               const Hash128& key) {
   LACUNA_TRY(CodeGenerator* const generator, load_code_generator());
+  std::call_once(swept, [&] { sweep_temporary_files(cache.folder()); });
   auto object = generator->compile(spec, target);
   if (!object && object.error().code == ErrorCode::kCompile) {
     const std::string name = kernel_name(spec, target.name);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -88,6 +89,28 @@ std::vector<std::string_view> missing(const CpuFacts& facts, FeatureList feature
   return names;
 }
 
+// Older processors that target files may name. They are of level 3, and LLVM adds nothing that kernels could meet.
+constexpr std::array<std::string_view, 8> kLevel3Cpus = {
+    "haswell", "broadwell", "skylake", "znver1", "znver2", "znver3", "core-avx2", "x86-64-v3"};
+
+// What LLVM may emit unasked in code for the processor (never AMX); nullopt for a name not known here.
+std::optional<std::vector<std::string_view>> implied_features(std::string_view llvm_cpu) {
+  std::vector<std::string_view> implied;
+  const auto add = [&](FeatureList features) {
+    std::ranges::copy_if(features, std::back_inserter(implied),
+                         [](std::string_view f) { return !f.starts_with("amx"); });
+  };
+  if (llvm_cpu == "x86-64" || llvm_cpu == "generic" || llvm_cpu.empty()) return implied;
+  add(kLevel3);
+  if (std::ranges::find(kLevel3Cpus, llvm_cpu) != kLevel3Cpus.end()) return implied;
+  add(kLevel4);
+  if (llvm_cpu == "x86-64-v4") return implied;
+  const auto model = std::ranges::find(kModels, llvm_cpu, &CpuModel::llvm_cpu);
+  if (model == kModels.end()) return std::nullopt;
+  add(model->features);
+  return implied;
+}
+
 bool matches(const CpuModel& m, const CpuFacts& facts) {
   return facts.vendor == m.vendor && facts.family == m.family && facts.model >= m.first_model &&
          facts.model <= m.last_model && facts.stepping >= m.first_stepping &&
@@ -166,6 +189,7 @@ Result<HostDescription> describe_cpu(const CpuFacts& facts, const Caches& caches
     host.note = facts.has_feature("avx512f")
                     ? fmt::format("AVX-512 without {}: using AVX2", fmt::join(lacking_wide, ", "))
                     : "no AVX-512: using AVX2";
+  host.features = usable.features;
   host.target.name = "host";
   host.target.isa = Isa::kX86_64;
   host.target.llvm_cpu = choose_llvm_cpu(usable);
@@ -195,17 +219,29 @@ Caches merge_caches(const Caches& first, const Caches& second) {
 }
 
 Result<> check_runs_on(const Target& target, const HostDescription& host) {
+  const std::string note = host.note.empty() ? "" : fmt::format(" ({})", host.note);
   std::vector<std::string_view> lacking;
   for (const std::string& feature : target.features)
     if (!host.target.has_feature(feature)) lacking.push_back(feature);
   if (!lacking.empty())
     return make_error(ErrorCode::kUnsupported, "target {} needs {}, which this machine lacks{}",
-                      target.name, fmt::join(lacking, ", "),
-                      host.note.empty() ? "" : fmt::format(" ({})", host.note));
+                      target.name, fmt::join(lacking, ", "), note);
   if (target.vector_bits > host.target.vector_bits)
     return make_error(ErrorCode::kUnsupported,
                       "target {} has {}-bit vectors, this machine has {}-bit", target.name,
                       target.vector_bits, host.target.vector_bits);
+  const auto implied = implied_features(target.llvm_cpu);
+  if (!implied && target.llvm_cpu != host.target.llvm_cpu)
+    return make_error(ErrorCode::kUnsupported,
+                      "target {}: not known what llvm_cpu {} needs; x86-64-v3 and x86-64-v4 are",
+                      target.name, target.llvm_cpu);
+  for (const std::string_view feature : implied.value_or(std::vector<std::string_view>{}))
+    if (std::ranges::find(host.features, feature) == host.features.end())
+      lacking.push_back(feature);
+  if (!lacking.empty())
+    return make_error(ErrorCode::kUnsupported,
+                      "target {}: llvm_cpu {} implies {}, which this machine lacks{}", target.name,
+                      target.llvm_cpu, fmt::join(lacking, ", "), note);
   return {};
 }
 

@@ -4,7 +4,9 @@
 // hwloc, and a fingerprint. No measurement here; measured values are in MachineProfile.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "targets/base/hash.h"
 #include "targets/base/result.h"
@@ -18,7 +20,9 @@ struct HostDescription {
   std::string model_name;  // CPUID brand string; virtual machines often hide it
   std::int32_t family = 0, model = 0, stepping = 0;
   std::int32_t cores = 1;  // cores this process may run on
-  std::string note;        // empty, or what was found missing: "no AVX-512: using AVX2"
+  std::vector<std::string>
+      features;      // all that target.features and target.llvm_cpu draw on; sorted
+  std::string note;  // empty, or what was found missing: "no AVX-512: using AVX2"
 };
 
 // Errors: kUnsupported on a machine without AVX2 and FMA (or not x86-64), naming what is missing.
@@ -29,8 +33,8 @@ struct HostDescription {
 // 32 hex digits; names of folders and keys of records. Does not change with load, cores or clock.
 [[nodiscard]] std::string host_fingerprint(const HostDescription& host);
 
-// The fewest features a generated kernel of each vector width needs on x86-64.
-// True if code for `target` can run on this host; otherwise the error says which feature is missing.
+// True if code for `target` can run on this host, also what its llvm_cpu lets LLVM emit; otherwise the error says which
+// feature is missing.
 [[nodiscard]] Result<> check_runs_on_host(const Target& target);
 
 }  // namespace lacuna

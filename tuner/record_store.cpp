@@ -18,8 +18,9 @@
 namespace lacuna {
 
 Result<> store_record(const TuningRecord& record) {
-  const auto path = record_folder(record.fingerprint) / (record.key + ".json");
-  return write_file_atomic(path, to_text(record));
+  const auto folder = record_folder(record.fingerprint);
+  sweep_temporary_files(folder);
+  return write_file_atomic(folder / (record.key + ".json"), to_text(record));
 }
 
 Result<std::vector<StoredRecord>> list_records(const std::string& fingerprint) {

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
@@ -119,6 +121,18 @@ struct TemporaryFile {
   fs::path path;
 };
 
+constexpr std::string_view kTemporaryPrefix = ".lacuna-";
+constexpr std::string_view kTemporarySuffix = ".tmp";
+
+bool is_stale_temporary(const fs::directory_entry& item) {
+  constexpr auto kMaxAge = std::chrono::hours(1);
+  const std::string name = item.path().filename().string();
+  if (!name.starts_with(kTemporaryPrefix) || !name.ends_with(kTemporarySuffix)) return false;
+  std::error_code error;
+  const auto written = item.last_write_time(error);
+  return !error && fs::file_time_type::clock::now() - written > kMaxAge;
+}
+
 // Short names of their own, so that a target name at the length limit still works. O_EXCL decides between
 // processes; the permissions follow the user's umask (mkstemp would force 0600).
 Result<TemporaryFile> open_temporary(const fs::path& folder, const fs::path& target) {
@@ -126,7 +140,8 @@ Result<TemporaryFile> open_temporary(const fs::path& folder, const fs::path& tar
   constexpr int kTries = 100;
   int error = EEXIST;
   for (int i = 0; i < kTries && error == EEXIST; ++i) {
-    fs::path path = folder / fmt::format(".lacuna-{}-{}.tmp", ::getpid(), counter.fetch_add(1));
+    fs::path path = folder / fmt::format("{}{}-{}{}", kTemporaryPrefix, ::getpid(),
+                                         counter.fetch_add(1), kTemporarySuffix);
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0) return TemporaryFile{FileDescriptor(fd), std::move(path)};
     error = errno;
@@ -179,6 +194,16 @@ Result<> write_file_atomic(const fs::path& path, std::span<const std::byte> byte
 
 Result<> write_file_atomic(const fs::path& path, std::string_view text) {
   return write_file_atomic(path, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+void sweep_temporary_files(const fs::path& folder) noexcept try {
+  std::error_code error;
+  std::vector<fs::path> stale;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (is_stale_temporary(*it)) stale.push_back(it->path());
+  for (const fs::path& path : stale)
+    fs::remove(path, error);
+} catch (const std::exception&) {  // no memory for a list of names: the next sweep does it
 }
 
 fs::path user_cache_folder() {

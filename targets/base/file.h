@@ -25,6 +25,10 @@ namespace lacuna {
                                          std::span<const std::byte> bytes);
 [[nodiscard]] Result<> write_file_atomic(const std::filesystem::path& path, std::string_view text);
 
+// Removes from the folder (not from those below) the temporary files of write_file_atomic that are older than an hour:
+// a process that was killed left them. Faults are ignored: they cost room, nothing else.
+void sweep_temporary_files(const std::filesystem::path& folder) noexcept;
+
 // Where per-user files go: $LACUNA_HOME if set, else $XDG_CACHE_HOME/lacuna, else ~/.cache/lacuna,
 // else a folder under the system's temporary folder. Not created by this call.
 [[nodiscard]] std::filesystem::path user_cache_folder();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/engine.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "codegen/kernel.h"
 #include "runtime/mask.h"
 #include "runtime/planner.h"
+#include "targets/base/file.h"
 #include "targets/base/result.h"
 #include "targets/target_yaml.h"
 #include "templates/format.h"
@@ -84,6 +86,16 @@ TEST_F(EngineFixture, AnEmptyFolderNameMeansNoDiskCache) {
     ASSERT_TRUE(engine->kernel(some_spec(*engine)));
     EXPECT_EQ(engine->counters().compiled, 1);
   }
+}
+
+TEST_F(EngineFixture, SweepsWhatKilledProcessesLeftInTheCache) {
+  const auto stale = cache_.path() / ".lacuna-1-1.tmp";
+  ASSERT_TRUE(write_file_atomic(stale, "a part"));
+  std::filesystem::last_write_time(
+      stale, std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+  const auto engine = make_engine();
+  ASSERT_TRUE(engine->kernel(some_spec(*engine)));
+  EXPECT_FALSE(std::filesystem::exists(stale));
 }
 
 TEST_F(EngineFixture, CompilesAgainWhenAnIntactCacheEntryDoesNotLoad) {

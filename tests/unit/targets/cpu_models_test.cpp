@@ -103,7 +103,7 @@ TEST(CpuModels, DescribedHostsPassTheTargetChecks) {
         describe(testing::fake_haswell()), describe(testing::fake_skylake_x())}) {
     host.target.name = "probed";  // "host" is reserved in files
     const auto fault = check_target(host.target);
-    EXPECT_FALSE(fault) << fault->key << ": " << fault->message;
+    EXPECT_FALSE(fault) << (fault ? fault->key + ": " + fault->message : "");
   }
 }
 
@@ -150,6 +150,41 @@ TEST(CheckRunsOn, NamesMissingFeatures) {
   target.features = {"avx2"};
   EXPECT_EQ(check_runs_on(target, haswell).error().message,
             "target zen4 has 512-bit vectors, this machine has 256-bit");
+}
+
+// No listed feature is missing, but LLVM would use others of the named processor.
+TEST(CheckRunsOn, NamesWhatTheProcessorImplies) {
+  const auto haswell = describe(testing::fake_haswell());
+  Target target = haswell.target;
+  target.name = "mine";
+  target.llvm_cpu = "znver3";
+  EXPECT_TRUE(check_runs_on(target, haswell));
+  target.llvm_cpu = "x86-64-v4";
+  const auto wide = check_runs_on(target, haswell);
+  ASSERT_FALSE(wide);
+  EXPECT_EQ(wide.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(wide.error().message,
+            "target mine: llvm_cpu x86-64-v4 implies avx512bw, avx512cd, avx512dq, avx512f, "
+            "avx512vl, which this machine lacks (no AVX-512: using AVX2)");
+  target.llvm_cpu = "i486";
+  EXPECT_EQ(check_runs_on(target, haswell).error().message,
+            "target mine: not known what llvm_cpu i486 needs; x86-64-v3 and x86-64-v4 are");
+}
+
+TEST(CheckRunsOn, AnotherMakersProcessorLacksSomething) {
+  const auto zen4 = describe(testing::fake_zen4());
+  Target target = zen4.target;
+  target.name = "mine";
+  target.llvm_cpu = "sapphirerapids";
+  EXPECT_EQ(check_runs_on(target, zen4).error().message,
+            "target mine: llvm_cpu sapphirerapids implies avx512fp16, avxvnni, which this machine "
+            "lacks");
+  target.llvm_cpu = "icelake-server";
+  EXPECT_TRUE(check_runs_on(target, zen4));
+  target.llvm_cpu = "znver5";
+  EXPECT_EQ(check_runs_on(target, zen4).error().message,
+            "target mine: llvm_cpu znver5 implies avx512vp2intersect, avxvnni, which this machine "
+            "lacks");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "targets/base/file.h"
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
@@ -165,6 +166,39 @@ TEST(File, KilledWriterLeavesOldOrNewContent) {
   const auto text = read_text_file(path);
   ASSERT_TRUE(text);
   EXPECT_TRUE(*text == contents[0] || *text == contents[1]);
+}
+
+TEST(SweepTemporaryFiles, RemovesOldOnesOnly) {
+  const TempFolder folder;
+  const auto make = [&](const std::string& name, std::chrono::minutes age) {
+    EXPECT_TRUE(write_file_atomic(folder / name, "x"));
+    fs::last_write_time(folder / name, fs::file_time_type::clock::now() - age);
+  };
+  using std::chrono::minutes;
+  make(".lacuna-12-0.tmp", minutes(61));
+  make(".lacuna-12-1.tmp", minutes(59));
+  make("lacuna-12-2.tmp", minutes(6000));
+  make(".lacuna-12-3.json", minutes(6000));
+  make("below/.lacuna-12-4.tmp", minutes(6000));
+  sweep_temporary_files(folder.path());
+  EXPECT_FALSE(fs::exists(folder / ".lacuna-12-0.tmp"));
+  for (const char* kept :
+       {".lacuna-12-1.tmp", "lacuna-12-2.tmp", ".lacuna-12-3.json", "below/.lacuna-12-4.tmp"})
+    EXPECT_TRUE(fs::exists(folder / kept)) << kept;
+}
+
+TEST(SweepTemporaryFiles, FaultsAreHarmless) {
+  const TempFolder folder;
+  ASSERT_TRUE(write_file_atomic(folder / "file", "x"));
+  sweep_temporary_files(folder / "file");
+  sweep_temporary_files(folder / "missing");
+  sweep_temporary_files("");
+  // A folder of that name, with something in it, cannot be removed like a file.
+  ASSERT_TRUE(write_file_atomic(folder / ".lacuna-1-1.tmp/file", "x"));
+  fs::last_write_time(folder / ".lacuna-1-1.tmp",
+                      fs::file_time_type::clock::now() - std::chrono::hours(2));
+  sweep_temporary_files(folder.path());
+  EXPECT_TRUE(fs::exists(folder / ".lacuna-1-1.tmp/file"));
 }
 
 TEST(UserCacheFolder, FollowsTheEnvironment) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/record_store.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -77,6 +78,15 @@ TEST_F(RecordStoreTest, StoresListsAndRemoves) {
   ASSERT_TRUE(remove_record_file(listed->front().path));
   EXPECT_TRUE(list_records(kMachine)->empty());
   EXPECT_EQ(remove_record_file(listed->front().path).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(RecordStoreTest, StoringSweepsWhatKilledProcessesLeft) {
+  write(".lacuna-1-1.tmp", "a part");
+  const auto stale = record_folder(kMachine) / ".lacuna-1-1.tmp";
+  std::filesystem::last_write_time(
+      stale, std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+  ASSERT_TRUE(store_record(make_record(key_a_)));
+  EXPECT_FALSE(std::filesystem::exists(stale));
 }
 
 TEST_F(RecordStoreTest, DamagedRecordsAreListedWithTheirFault) {
