@@ -58,6 +58,12 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Target& t
   if (target.isa == Isa::kCuda || backend == nullptr)
     return make_error(ErrorCode::kUnsupported, "this code generator has no back end for {} ({})",
                       target.name, to_text(target.isa));
+  // Asked before the machine is made: LLVM prints to stderr where it does not know the name, and goes on.
+  const std::unique_ptr<llvm::MCSubtargetInfo> names(
+      backend->createMCSubtargetInfo(triple_of(target.isa), "", ""));
+  if (names == nullptr || !names->isCPUStringValid(target.llvm_cpu))
+    return make_error(ErrorCode::kUnsupported, "LLVM does not know the cpu '{}' of target {}",
+                      target.llvm_cpu, target.name);
   std::string features;
   for (const auto& feature : target.features)
     features += (features.empty() ? "+" : ",+") + feature;
@@ -67,8 +73,8 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Target& t
   std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
       triple_of(target.isa), target.llvm_cpu, features, options, llvm::Reloc::PIC_,
       llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
-  if (machine == nullptr || !machine->getMCSubtargetInfo()->isCPUStringValid(target.llvm_cpu))
-    return make_error(ErrorCode::kUnsupported, "LLVM does not know the cpu '{}' of target {}",
+  if (machine == nullptr)
+    return make_error(ErrorCode::kUnsupported, "LLVM makes no code for the cpu '{}' of target {}",
                       target.llvm_cpu, target.name);
   return machine;
 }

@@ -25,8 +25,8 @@ namespace lacuna {
 namespace {
 
 CodeGenerator& generator() {
-  static CodeGenerator* const loaded = load_code_generator().value();
-  return *loaded;
+  static CodeGenerator* const kLoaded = load_code_generator().value();
+  return *kLoaded;
 }
 
 KernelListing list(const std::string& name, const std::string& target_name) {
@@ -124,7 +124,9 @@ TEST(Compile, RejectsATargetWithoutABackEnd) {
       parse_kernel_name("spmm_bsr8x8_f32_brow_crow_zen4_row_mr8nv2ku1_po").value().spec;
   Target target = find_target("zen4").value();
   target.llvm_cpu = "no-such-cpu";
+  testing::internal::CaptureStderr();
   const auto result = generator().compile(spec, target);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().message, "LLVM does not know the cpu 'no-such-cpu' of target zen4");
 }
