@@ -99,6 +99,10 @@ Result<T> read_struct(const T* given, const char* name) {
   if (size < sizeof(size) || size > 4096)
     return make_error(ErrorCode::kInvalidArgument, "{}.struct_size {} is not in [{}, 4096]", name,
                       size, sizeof(size));
+  if (size % alignof(T) !=
+      0)  // no struct has such a size, and an array of them would not be aligned
+    return make_error(ErrorCode::kInvalidArgument, "{}.struct_size {} is not a multiple of {}",
+                      name, size, alignof(T));
   std::memcpy(&value, given, std::min(size, sizeof(T)));
   const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
   for (std::size_t i = sizeof(T); i < size; ++i)

@@ -226,6 +226,8 @@ TEST_F(CApi, ReportsBadProblems) {
                "accumulate 2 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.struct_size = 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "problem.struct_size 4 is not in [8, 4096]");
+  EXPECT_FAULT(create([](auto& p) { p.struct_size = sizeof p + 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "problem.struct_size 44 is not a multiple of 8");
   EXPECT_FAULT(lacuna_plan_create(context_, mask_, nullptr, 0, nullptr, &plan),
                LACUNA_ERROR_INVALID_ARGUMENT, "the plan has no problem");
   std::vector<lacuna_problem> two(2, LACUNA_PROBLEM_INIT);
