@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The installed package: library, headers, find_package(lacuna CONFIG), lacuna.pc. The code-generator plugin is a
 # component of its own (codegen/CMakeLists.txt): a machine whose kernels are cached or bundled needs no compiler.
+# Components: lacuna (library, target files), lacuna-dev, lacuna-codegen-llvm, lacuna-command (command, recipes).
 include(CMakePackageConfigHelpers)
 
 install(TARGETS lacuna EXPORT lacunaTargets

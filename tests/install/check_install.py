@@ -130,6 +130,20 @@ class InstalledPackage(unittest.TestCase):
         run(CMAKE, "--install", BUILD, "--prefix", prefix, "--component", "lacuna-codegen-llvm")
         self.assertEqual([path.name for path in prefix.rglob("*") if path.is_file()], [PLUGIN])
 
+    def test_every_file_has_its_component(self):
+        expected = {"lacuna": {"liblacuna.so.0", "zen4.yaml"}, "lacuna-command": {"lacuna", "fashion-mnist-dense.yaml"},
+                    "lacuna-dev": {"lacuna.h", "lacuna.hpp", "lacuna.pc", "lacunaConfig.cmake", "liblacuna.so"}}
+        seen = {PLUGIN}
+        for component, names in expected.items():
+            prefix = self.temporary / component
+            run(CMAKE, "--install", BUILD, "--prefix", prefix, "--component", component)
+            found = {path.name for path in prefix.rglob("*") if not path.is_dir()}
+            self.assertLessEqual(names, found, component)
+            self.assertTrue(seen.isdisjoint(found), component)
+            seen |= found
+        installed = {path.name for path in self.prefix.rglob("*") if not path.is_dir()}
+        self.assertEqual(seen, installed)
+
     def test_the_library_needs_no_llvm(self):
         needed = [line for line in run("readelf", "-d", self.library).splitlines() if "(NEEDED)" in line]
         self.assertTrue(needed)
