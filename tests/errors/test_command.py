@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 LACUNA = pathlib.Path(sys.argv[1]).resolve()
@@ -235,12 +236,61 @@ class InterruptTest(CommandTest):
         self.check_works("records", "verify")
 
     def test_a_kill_leaves_no_part_of_a_record(self):
-        process = subprocess.Popen([LACUNA, "tune", *SMALL, "--force"], env=self.environment,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        process.kill()
-        process.wait()
-        self.check_works("records", "verify")
-        self.check_works("tune", *SMALL)
+        """Killed at many times of a run, also while it compiles and while it writes."""
+        command = [LACUNA, "tune", *SMALL, "--force", "--budget", "50ms"]
+        start = time.monotonic()
+        self.check_works(*command[1:])
+        duration = time.monotonic() - start
+        for part in range(1, 13):
+            process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                process.wait(duration * part / 11)
+            except subprocess.TimeoutExpired:
+                pass
+            process.kill()
+            process.wait()
+            self.assertEqual(len(self.records()), 1)
+            self.check_works("records", "verify")
+        self.assertTrue(self.json_of("tune", *SMALL)["from_record"])
+
+
+class DemoTest(CommandTest):
+    """The whole path from probe to table, on nets and data of a few dozen numbers."""
+
+    def write_idx(self, name, sizes, values):
+        header = bytes([0, 0, 8, len(sizes)]) + b"".join(struct.pack(">I", size) for size in sizes)
+        (self.folder / name).write_bytes(header + bytes(values))
+
+    def write_recipe(self, name, first_layer):
+        names = {"train_images": "train", "train_labels": "train-l", "test_images": "test", "test_labels": "test-l"}
+        text = (f"schema: 1\nname: {name}\nepochs: 1\nbatch: 16\n"
+                f"data: {{folder: {self.folder}, {', '.join(f'{k}: {v}' for k, v in names.items())}}}\n"
+                f"layers:\n  - {first_layer}\n  - {{units: 4, kind: dense}}\n")
+        (self.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def test_compares_two_nets(self):
+        for name, count in (("train", 64), ("test", 32)):
+            labels = [i % 4 for i in range(count)]
+            self.write_idx(name, (count, 4, 4), [200 if f % 4 == label else f for label in labels for f in range(16)])
+            self.write_idx(name + "-l", (count,), labels)
+        self.write_recipe("full", "{units: 32, kind: dense}")
+        self.write_recipe("half", "{units: 32, kind: sparse, density: 0.5, block: 8x8}")
+        self.check_works("probe", "--budget", "0.2")
+        done = self.check_works("demo", "--recipes", "./full.yaml,./half.yaml", "--epochs", "2", "--out", "out", "--threads",
+                                "1")
+        self.assertRegex(done.stdout, r"(?m)^full .*1\.00 x")
+        self.assertRegex(done.stdout, r"(?m)^half .* bsr\d+x\d+ ")
+        self.assertIn("training on 64 images", done.stdout)
+        (report,) = (self.folder / "out").glob("demo-*.json")
+        nets = json.loads(report.read_text(encoding="utf-8"))["nets"]
+        self.assertEqual([len(net["epochs"]) for net in nets], [2, 2])
+        self.assertEqual(nets[1]["layers"][0]["provenance"], "measured")
+        self.assertTrue(report.with_suffix(".md").exists())
+
+    def test_bad_options(self):
+        self.check_fails(2, "--epochs 0 is not positive", "demo", "--epochs", "0")
+        self.check_fails(3, "there is no recipe 'none'", "demo", "--recipes", "none")
+        self.check_fails(2, "--rigor: 'lazy' is not one of", "demo", "--rigor", "lazy")
 
 
 class GenerateTest(CommandTest):
