@@ -116,15 +116,15 @@ std::string to_text(const DemoReport& report) {
   }
   return table.to_text() + fmt::format(
                                "\naccuracy: on the test images, after {} epochs. epoch: median "
-                               "seconds of training on 60000 images, "
+                               "seconds of training on {} images, "
                                "without evaluation, {} threads.\n"
                                "weights, optimizer: bytes stored for weights and for momentum "
                                "(gradients: as many again). layer: storage "
                                "format, then % of\nthe FMA peak ({:.0f} GFLOP/s a core) of "
                                "forward/weight gradient/input gradient, "
                                "each timed alone; the first layer has no input gradient.\n",
-                               report.nets.front().summary.epochs.size(), report.threads,
-                               report.profile.fma_f32_gflops);
+                               report.nets.front().summary.epochs.size(), report.train_images,
+                               report.threads, report.profile.fma_f32_gflops);
 }
 
 nlohmann::json to_json(const DemoReport& report) {
@@ -135,6 +135,7 @@ nlohmann::json to_json(const DemoReport& report) {
   return {{"environment", report.environment},
           {"profile", to_json_value(report.profile)},
           {"threads", report.threads},
+          {"train_images", report.train_images},
           {"conditions",
            "epoch_s: median over epochs of training alone; kernels: interleaved minimum of 9 "
            "samples, operands "

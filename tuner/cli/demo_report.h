@@ -3,6 +3,7 @@
 // What the demo found out, as a table and as JSON.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -25,6 +26,7 @@ struct DemoReport {
   nlohmann::json environment;
   MachineProfile profile;
   int threads = 1;
+  std::int64_t train_images = 0;
   std::vector<DemoNet> nets;  // the first is the baseline of the speed-ups
 };
 

@@ -19,11 +19,6 @@ namespace {
 constexpr int kUsageError = 2;
 constexpr int kInternalError = 1;
 
-// In the order of --help.
-constexpr auto kVerbs = {&add_probe_verb,    &add_tune_verb,    &add_explain_verb, &add_bench_verb,
-                         &add_generate_verb, &add_inspect_verb, &add_train_verb,   &add_demo_verb,
-                         &add_records_verb,  &add_doctor_verb};
-
 // What a person can do about an error of this kind.
 std::string next_step(ErrorCode code, const std::string& verb) {
   switch (code) {
@@ -64,8 +59,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`lacuna VERB --help` shows a verb's options and an example.");
   Registry registry(app);
-  for (const auto add_verb : kVerbs)
-    add_verb(registry);
+  add_all_verbs(registry);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -4,6 +4,18 @@
 #include "tuner/cli/verbs.h"
 
 namespace lacuna::cli {
+namespace {
+
+constexpr auto kVerbs = {&add_probe_verb,    &add_tune_verb,    &add_explain_verb, &add_bench_verb,
+                         &add_generate_verb, &add_inspect_verb, &add_train_verb,   &add_demo_verb,
+                         &add_records_verb,  &add_doctor_verb};
+
+}  // namespace
+
+void add_all_verbs(Registry& registry) {
+  for (const auto add_verb : kVerbs)
+    add_verb(registry);
+}
 
 CLI::App& Registry::add(Verb verb) {
   CLI::App* const sub = app_.add_subcommand(verb.name, verb.summary);

@@ -152,6 +152,7 @@ Result<> run_demo(const DemoVerbOptions& options, Context& context) {
   SteadyClock clock;
   DemoReport report;
   report.threads = threads;
+  report.train_images = data.train.count;
   report.environment = run_environment(host, "lacuna demo");
   LACUNA_TRY(report.profile, find_or_probe(host, clock, context));
   LACUNA_TRY(const Session session, open_session(threads));

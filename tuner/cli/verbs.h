@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verbs of the `lacuna` command: one file a verb, and one line in main.cpp's table to add one.
+// The verbs of the `lacuna` command: one file a verb, and one line in registry.cpp's table to add one.
 //
 // A verb registers its options on a subcommand of its own; its action runs when the subcommand was chosen and all
 // options parsed. Results go to stdout through Output (text, or one JSON document with --json), everything else to
@@ -55,6 +55,9 @@ class Registry {
   std::string chosen_name_;
   bool json_ = false;
 };
+
+// Every verb, in the order of --help.
+void add_all_verbs(Registry& registry);
 
 void add_bench_verb(Registry& registry);
 void add_demo_verb(Registry& registry);

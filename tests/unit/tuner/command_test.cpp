@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Parts of the command that need no process: text, tables, options. The verbs are run in tests/errors.
+#include <CLI/CLI.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "tuner/cli/kernel_header.h"
 #include "tuner/cli/output.h"
 #include "tuner/cli/request.h"
+#include "tuner/cli/verbs.h"
 
 namespace lacuna::cli {
 namespace {
@@ -29,6 +32,34 @@ TEST(ExitCode, IsStable) {
   EXPECT_EQ(exit_code(ErrorCode::kUnsupported), 5);
   EXPECT_EQ(exit_code(ErrorCode::kCompile), 6);
   EXPECT_EQ(exit_code(ErrorCode::kInterrupted), 130);
+}
+
+// The command lines in a verb's help, without the leading "lacuna".
+std::vector<std::string> examples_of(const CLI::App& verb) {
+  std::istringstream text(verb.get_footer());
+  std::vector<std::string> examples;
+  for (std::string line; std::getline(text, line);)
+    if (line.starts_with("  lacuna ")) examples.push_back(line.substr(9));
+  return examples;
+}
+
+TEST(Verbs, HaveExamplesThatParse) {
+  CLI::App listed;
+  Registry registry(listed);
+  add_all_verbs(registry);
+  const auto verbs = listed.get_subcommands(nullptr);
+  EXPECT_EQ(verbs.size(), 10U);
+  for (const CLI::App* const verb : verbs) {
+    const auto examples = examples_of(*verb);
+    EXPECT_FALSE(examples.empty()) << verb->get_name();
+    for (const std::string& example : examples) {
+      CLI::App app;
+      Registry fresh(app);
+      add_all_verbs(fresh);
+      EXPECT_NO_THROW(app.parse(example)) << example;
+      EXPECT_EQ(fresh.chosen_name(), verb->get_name()) << example;
+    }
+  }
 }
 
 TEST(Table, AlignsColumns) {
