@@ -91,15 +91,25 @@ int run(const lacuna::ContextOptions& options) {
     for (int j = 0; j < kK; ++j)
       wrong += close(dx.at(j, n), kM, [&](int i) { return weight(i, j) * dy.at(i, n); }) ? 0 : 1;
   }
-  for (int i = 0; i < kM; ++i)
-    for (int j = 0; j < kK; ++j) {
-      const bool stored =
-          flags[static_cast<std::size_t>(i / kBlock * kBlockColumns + j / kBlock)] != 0;
-      wrong += close(da[static_cast<std::size_t>(i * kK + j)], stored ? kN : 0,
-                     [&](int n) { return static_cast<double>(dy.at(i, n)) * x.at(j, n); })
-                   ? 0
-                   : 1;
-    }
+  const auto wrong_gradients = [&](const std::vector<float>& found) {
+    int count = 0;
+    for (int i = 0; i < kM; ++i)
+      for (int j = 0; j < kK; ++j) {
+        const bool stored =
+            flags[static_cast<std::size_t>(i / kBlock * kBlockColumns + j / kBlock)] != 0;
+        const bool right =
+            close(found[static_cast<std::size_t>(i * kK + j)], stored ? kN : 0,
+                  [&](int n) { return static_cast<double>(dy.at(i, n)) * x.at(j, n); });
+        count += right ? 0 : 1;
+      }
+    return count;
+  };
+  wrong += wrong_gradients(da);
+  // Nor may the check take a gradient that is zero everywhere.
+  if (wrong_gradients(std::vector<float>(da.size())) == 0) {
+    std::cerr << "a gradient of zeros would pass\n";
+    ++wrong;
+  }
   if (wrong != 0) std::cerr << wrong << " elements are wrong\n";
   std::cout << lacuna_version() << ": " << plan.kernel(0) << '\n';
   return wrong == 0 ? 0 : 2;

@@ -214,6 +214,54 @@ TEST_P(EmptyProduct, DoesWhatTheAlgebraSays) {
   product.verify(*plan);  // epilogue(0) everywhere
 }
 
+// One schedule of each kind (strategy, loop order, packing) that is legal for the problem and format.
+std::vector<Schedule> one_of_each_kind(const Problem& problem, const Format& format,
+                                       const Target& target) {
+  std::vector<Schedule> kinds;
+  for (const Schedule& s : enumerate_schedules(make_kernel_spec(problem, format, {}), target))
+    if (std::ranges::none_of(kinds, [&](const Schedule& known) {
+          return std::tie(s.strategy, s.order, s.pack) ==
+                 std::tie(known.strategy, known.order, known.pack);
+        }))
+      kinds.push_back(s);
+  return kinds;
+}
+
+TEST_P(EmptyProduct, DoesSoWithEveryKindOfKernel) {
+  const auto& [op, layout, sizes] = GetParam();
+  static const test::TempCache kernels;  // most are the same for each of the sizes
+  EngineOptions options;
+  options.cache_folder = kernels.path();
+  const auto engine = make_engine(options);
+  const auto mask = Mask::from_blocks(
+      sizes.m, sizes.k, 64, 64, std::vector<std::uint8_t>(sizes.m == 0 || sizes.k == 0 ? 0 : 1));
+  ASSERT_TRUE(mask) << mask.error().message;
+  Problem problem = make_problem(*mask, op);
+  if (op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
+  std::set<Strategy> strategies;
+  for (const Bsr& block : {Bsr{16, 16}, Bsr{16, 1}})
+    for (const Layout layout_c : {Layout::kRowMajor, Layout::kColMajor}) {
+      problem.layout_b = layout;
+      problem.layout_c = layout_c;
+      const auto structure = make_bsr_structure(*mask, block);
+      ASSERT_TRUE(structure) << structure.error().message;
+      for (const Schedule& s : one_of_each_kind(problem, structure->format, engine->target())) {
+        SCOPED_TRACE(to_text(structure->format) + " " + to_text(s));
+        const auto plan = ExecutablePlan::create(*engine, make_request(*mask, {problem}),
+                                                 Plan{structure->format, {s}, {}});
+        ASSERT_TRUE(plan) << plan.error().message;
+        Product product(**plan, 0, *mask, sizes.n);
+        const auto done = (*plan)->execute(0, product.operands());
+        ASSERT_TRUE(done) << done.error().message;
+        product.verify(**plan);
+        strategies.insert(s.strategy);
+      }
+    }
+  // Where m or k is 0, blocks are one row or column wide, which not every strategy takes.
+  const std::size_t expected = op == Op::kSddmm ? 1 : op == Op::kSpmm || sizes.m == 0 ? 1 : 2;
+  EXPECT_GE(strategies.size(), expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     ExecutablePlan, EmptyProduct,
     testing::Combine(testing::Values(Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm),
