@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuardedBuffer: floats beside a page that must not be touched. Sanitizers cannot see generated code; the memory
-// management unit can. The bytes between the floats and the other page hold canaries.
+// GuardedArray: numbers beside a page that must not be touched. Sanitizers cannot see generated code; the memory
+// management unit can. The bytes between the numbers and the other page hold canaries.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -18,14 +20,15 @@ namespace lacuna::test {
 // Which guard page the buffer touches: kEnd catches overruns, kStart catches reads before the beginning.
 enum class Side : std::uint8_t { kStart, kEnd };
 
-class GuardedBuffer {
+template <class T>
+class GuardedArray {
  public:
-  // `alignment` in bytes, of the first float: 4 puts the last float right before the guard page; a larger one leaves
-  // up to alignment - 1 bytes of canaries there.
-  GuardedBuffer(std::int64_t floats, Side side, std::size_t alignment = sizeof(float))
-      : count_(static_cast<std::size_t>(floats)),
+  // `alignment` in bytes, of the first number: sizeof(T) puts the last one right before the guard page; a larger one
+  // leaves up to alignment - 1 bytes of canaries there.
+  GuardedArray(std::int64_t count, Side side, std::size_t alignment = sizeof(T))
+      : count_(static_cast<std::size_t>(count)),
         page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
-    const std::size_t bytes = count_ * sizeof(float);
+    const std::size_t bytes = count_ * sizeof(T);
     inner_bytes_ = (bytes + page_ - 1) / page_ * page_ + page_;
     void* const mapping =
         mmap(nullptr, inner_bytes_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -37,17 +40,21 @@ class GuardedBuffer {
     std::memset(inner(), kCanary, inner_bytes_);
     data_ = inner() + offset;
   }
-  ~GuardedBuffer() { munmap(mapping_, inner_bytes_ + 2 * page_); }
-  GuardedBuffer(const GuardedBuffer&) = delete;
-  GuardedBuffer& operator=(const GuardedBuffer&) = delete;
+  GuardedArray(const std::vector<T>& numbers, Side side)
+      : GuardedArray(static_cast<std::int64_t>(numbers.size()), side) {
+    std::ranges::copy(numbers, data());
+  }
+  ~GuardedArray() { munmap(mapping_, inner_bytes_ + 2 * page_); }
+  GuardedArray(const GuardedArray&) = delete;
+  GuardedArray& operator=(const GuardedArray&) = delete;
 
-  [[nodiscard]] float* data() { return reinterpret_cast<float*>(data_); }
-  [[nodiscard]] const float* data() const { return reinterpret_cast<const float*>(data_); }
-  [[nodiscard]] std::span<float> floats() { return {data(), count_}; }
+  [[nodiscard]] T* data() { return reinterpret_cast<T*>(data_); }
+  [[nodiscard]] const T* data() const { return reinterpret_cast<const T*>(data_); }
+  [[nodiscard]] std::span<T> numbers() { return {data(), count_}; }
 
-  // Whether the bytes around the floats are as they were.
+  // Whether the bytes around the numbers are as they were.
   [[nodiscard]] bool canaries_alive() const {
-    const std::byte* const end = data_ + count_ * sizeof(float);
+    const std::byte* const end = data_ + count_ * sizeof(T);
     for (const std::byte* p = mapping_ + page_; p != mapping_ + page_ + inner_bytes_; ++p)
       if ((p < data_ || p >= end) && *p != std::byte{kCanary}) return false;
     return true;
@@ -61,5 +68,7 @@ class GuardedBuffer {
   std::byte* mapping_ = nullptr;
   std::byte* data_ = nullptr;
 };
+
+using GuardedBuffer = GuardedArray<float>;
 
 }  // namespace lacuna::test

@@ -82,31 +82,37 @@ struct GuardedOperands {
   GuardedBuffer values, b, c, bias;
 
   GuardedOperands(const KernelInputs& inputs, Side side)
-      : values(size(inputs.values), side),
-        b(size(inputs.b), side),
-        c(size(inputs.c), side),
-        bias(size(inputs.bias), side) {
-    std::ranges::copy(inputs.values, values.data());
-    std::ranges::copy(inputs.b, b.data());
-    std::ranges::copy(inputs.c, c.data());
-    std::ranges::copy(inputs.bias, bias.data());
-  }
-  static std::int64_t size(const std::vector<float>& v) {
-    return static_cast<std::int64_t>(v.size());
+      : values(inputs.values, side),
+        b(inputs.b, side),
+        c(inputs.c, side),
+        bias(inputs.bias, side) {}
+};
+
+// The index arrays that the kernel walks, each beside a guard page; the origins with their promised padding.
+struct GuardedIndex {
+  GuardedArray<std::int64_t> ptr;
+  GuardedArray<std::int32_t> origin, block;
+
+  GuardedIndex(const PanelIndex& index, Side side)
+      : ptr(index.ptr, side), origin(index.origin, side), block(index.block, side) {
+    EXPECT_EQ(static_cast<std::int64_t>(index.origin.size()), index.ptr.back() + kOriginPadding);
   }
 };
 
+const PanelIndex& index_of(const KernelSpec& spec, const BsrStructure& s) {
+  return panel_direction(spec) == PanelDirection::kBlockRows ? s.by_row : s.by_column;
+}
+
 BsrKernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
-                        GuardedOperands& operands) {
+                        GuardedOperands& operands, const GuardedIndex& guarded) {
   const BsrStructure& s = inputs.structure;
-  const PanelIndex& index =
-      panel_direction(kernel_case.spec) == PanelDirection::kBlockRows ? s.by_row : s.by_column;
+  const PanelIndex& index = index_of(kernel_case.spec, s);
   const bool transposed = kernel_case.spec.op == Op::kSpmmTransposed;
   BsrKernelArgs args{};
   args.values = operands.values.data();
-  args.ptr = index.ptr.data();
-  args.origin = index.origin.data();
-  args.block = index.block.empty() ? nullptr : index.block.data();
+  args.ptr = guarded.ptr.data();
+  args.origin = guarded.origin.data();
+  args.block = index.block.empty() ? nullptr : guarded.block.data();
   args.b = operands.b.data();
   args.c = operands.c.data();
   args.bias = inputs.bias.empty() ? nullptr : operands.bias.data();
@@ -125,7 +131,7 @@ void call(const KernelCase& kernel_case, const LoadedKernel& kernel, BsrKernelAr
   const std::int64_t floats = scratch_floats(kernel_case.spec, kernel_case.target, args.rows_in,
                                              args.rows_out, args.n_end - args.n_begin);
   GuardedBuffer scratch(floats, side, 64);
-  std::ranges::fill(scratch.floats(), kPoison);
+  std::ranges::fill(scratch.numbers(), kPoison);
   args.scratch = floats == 0 ? nullptr : scratch.data();
   reinterpret_cast<BsrKernel>(kernel.address())(&args);
   EXPECT_TRUE(scratch.canaries_alive()) << "scratch overrun";
@@ -251,13 +257,17 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
 KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kernel,
                          const KernelInputs& inputs, Side side, Calls calls) {
   GuardedOperands operands(inputs, side);
-  const BsrKernelArgs args = make_args(kernel_case, inputs, operands);
+  const GuardedIndex index(index_of(kernel_case.spec, inputs.structure), side);
+  const BsrKernelArgs args = make_args(kernel_case, inputs, operands, index);
   if (calls == Calls::kWhole)
     call(kernel_case, kernel, args, side);
   else
     call_split(kernel_case, kernel, args, side);
   for (const GuardedBuffer* buffer : {&operands.values, &operands.b, &operands.c, &operands.bias})
     EXPECT_TRUE(buffer->canaries_alive()) << "memory beside an operand was written";
+  EXPECT_TRUE(index.ptr.canaries_alive() && index.origin.canaries_alive() &&
+              index.block.canaries_alive())
+      << "memory beside an index array was written";
   expect_unchanged("b", operands.b, inputs.b);
   expect_unchanged("bias", operands.bias, inputs.bias);
   if (kernel_case.spec.op == Op::kSddmm)
@@ -265,7 +275,7 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
   else
     expect_unchanged("values", operands.values, inputs.values);
   const auto copy = [](GuardedBuffer& buffer) {
-    return std::vector<float>(buffer.floats().begin(), buffer.floats().end());
+    return std::vector<float>(buffer.numbers().begin(), buffer.numbers().end());
   };
   return {copy(operands.values), copy(operands.c)};
 }
