@@ -99,9 +99,9 @@ Hash128 kernel_key(const KernelSpec& spec, const Target& target) {
 
 Result<CodeGenerator*> load_code_generator() {
   // Loaded once and never unloaded: other threads may be inside the compiler when the process ends.
-  static const Result<Plugin>* const plugin = new Result<Plugin>(find_plugin());
-  if (!*plugin) return tl::unexpected<Error>(plugin->error());
-  return (*plugin)->generator.get();
+  static const Result<Plugin>* const kPlugin = new Result<Plugin>(find_plugin());
+  if (!*kPlugin) return tl::unexpected<Error>(kPlugin->error());
+  return (*kPlugin)->generator.get();
 }
 
 }  // namespace lacuna

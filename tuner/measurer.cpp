@@ -140,8 +140,8 @@ class Race {
     const std::size_t finalists = std::max<std::size_t>(1, options_.finalists);
     bool going = rounds(1);
     if (going) drop_slower_than(options_.drop_after_one, RaceExit::kDroppedAfterOne);
-    if (going && (going = field_.size() == 1 || rounds(2)))
-      drop_slower_than(options_.drop_after_three, RaceExit::kDroppedAfterThree);
+    if (going) going = field_.size() == 1 || rounds(2);
+    if (going) drop_slower_than(options_.drop_after_three, RaceExit::kDroppedAfterThree);
     while (going && field_.size() > finalists) {
       going = rounds(2);
       if (going) keep_best(std::max(finalists, (field_.size() + 1) / 2));

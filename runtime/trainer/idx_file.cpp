@@ -13,7 +13,6 @@
 #include <system_error>
 #include <utility>
 #include <vector>
-#include <zconf.h>
 #include <zlib.h>
 
 #include "targets/base/file.h"

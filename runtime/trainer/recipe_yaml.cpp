@@ -164,7 +164,8 @@ constexpr double kMaxBlock = 64;
 // "32x32": r output units by c inputs.
 bool parse_block(std::string_view text, LayerSpec& layer) {
   const char* const end = text.data() + text.size();
-  const auto [middle, status] = std::from_chars(text.data(), end, layer.block_r);
+  const auto [middle, status] =
+      std::from_chars(text.data(), text.data() + text.size(), layer.block_r);
   if (status != std::errc() || middle == end || *middle != 'x') return false;
   const auto [last, second] = std::from_chars(middle + 1, end, layer.block_c);
   return second == std::errc() && last == end && layer.block_r >= 1 && layer.block_r <= kMaxBlock &&

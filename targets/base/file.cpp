@@ -203,7 +203,8 @@ void sweep_temporary_files(const fs::path& folder) noexcept try {
     if (is_stale_temporary(*it)) stale.push_back(it->path());
   for (const fs::path& path : stale)
     fs::remove(path, error);
-} catch (const std::exception&) {  // no memory for a list of names: the next sweep does it
+} catch (const std::exception&) {
+  return;  // no memory for a list of names: the next sweep does it
 }
 
 fs::path user_cache_folder() {

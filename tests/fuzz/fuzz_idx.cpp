@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <bits/basic_string.h>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/trainer/idx_file.h"

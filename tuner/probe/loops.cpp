@@ -80,7 +80,8 @@ LACUNA_ARITHMETIC_LOOP(run_dot_int8_zmm, "vpdpbusd", "zmm")
 // clang-format on
 
 double work_per_step(std::int32_t vector_bits, int operations_per_lane) {
-  return double{kAccumulators} * kUnroll * (vector_bits / 32) * operations_per_lane;
+  const int lanes = vector_bits / 32;
+  return double{kAccumulators} * kUnroll * lanes * operations_per_lane;
 }
 
 constexpr int kAddsPerStep = 32;
@@ -91,7 +92,7 @@ constexpr int kAddsPerStep = 32;
 // A register operand, not an immediate: some cores resolve adds of small immediates at renaming.
 void run_dependent_adds(std::int64_t steps) {
   if (steps <= 0) return;
-  std::int64_t sum = 0;
+  std::int64_t sum = 0;  // NOLINT(misc-const-correctness): the check does not see the asm's write
   const std::int64_t one = 1;
   __asm__ volatile(
       ".p2align 5\n"

@@ -185,6 +185,7 @@ class Plan {
        const PlanOptions& options = {})
       : rows_(mask.rows()), columns_(mask.columns()) {
     std::vector<lacuna_problem> c_problems;
+    c_problems.reserve(problems.size());
     for (const Problem& problem : problems)
       c_problems.push_back(
           {sizeof(lacuna_problem), static_cast<std::int32_t>(problem.op),

@@ -7,9 +7,14 @@
 #include <cstdint>
 #include <ostream>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
 
 namespace lacuna {
 namespace {
@@ -42,17 +47,18 @@ struct Block {
   bool operator==(const Block&) const = default;
 };
 
+bool holds_weight(const Mask& mask, const Bsr& f, std::int64_t p, std::int64_t j) {
+  for (std::int64_t i = p * f.r; i < std::min(mask.m(), (p + 1) * f.r); ++i)
+    for (std::int64_t l = j * f.c; l < std::min(mask.k(), (j + 1) * f.c); ++l)
+      if (mask.at(i, l)) return true;
+  return false;
+}
+
 std::vector<Block> brute_force_blocks(const Mask& mask, const Bsr& f) {
   std::vector<Block> blocks;
   for (std::int64_t p = 0; p * f.r < mask.m(); ++p) {
     for (std::int64_t j = 0; j * f.c < mask.k(); ++j) {
-      bool any = false;
-      for (std::int64_t i = p * f.r; i < std::min(mask.m(), (p + 1) * f.r); ++i) {
-        for (std::int64_t l = j * f.c; l < std::min(mask.k(), (j + 1) * f.c); ++l) {
-          any = any || mask.at(i, l);
-        }
-      }
-      if (any) {
+      if (holds_weight(mask, f, p, j)) {
         blocks.push_back({p, j, std::max<std::int64_t>(0, std::min(p * f.r, mask.m() - f.r)),
                           std::max<std::int64_t>(0, std::min(j * f.c, mask.k() - f.c))});
       }
@@ -99,8 +105,9 @@ TEST_P(BsrStructureCase, StructureEqualsBruteForce) {
       numbers.push_back(static_cast<std::int64_t>(e));
     }
     // By column: the same blocks, by block column, then block row.
-    std::ranges::stable_sort(numbers, {},
-                             [&](std::int64_t e) { return blocks[static_cast<std::size_t>(e)].j; });
+    std::ranges::sort(numbers, {}, [&](std::int64_t e) {
+      return std::pair(blocks[static_cast<std::size_t>(e)].j, e);
+    });
     ASSERT_EQ(s->by_column.block.size(), blocks.size());
     for (std::size_t e = 0; e < numbers.size(); ++e) {
       const Block& block = blocks[static_cast<std::size_t>(numbers[e])];
@@ -111,6 +118,21 @@ TEST_P(BsrStructureCase, StructureEqualsBruteForce) {
       EXPECT_EQ(s->by_column.origin[e], block.row);
     }
   }
+}
+
+// The values that the format says: blocks in order, each column-major, zero where a neighbour's elements overlap.
+std::vector<float> packed_by_hand(const BsrStructure& s, const std::vector<Block>& blocks,
+                                  const std::vector<float>& dense, std::int64_t lda) {
+  std::vector<float> values;
+  for (const Block& block : blocks) {
+    for (std::int64_t j = block.col; j < block.col + s.format.c; ++j) {
+      for (std::int64_t i = block.row; i < block.row + s.format.r; ++i) {
+        const bool own = i / s.format.r == block.p && j / s.format.c == block.j;
+        values.push_back(own ? dense[static_cast<std::size_t>(i * lda + j)] : 0.0F);
+      }
+    }
+  }
+  return values;
 }
 
 TEST_P(BsrStructureCase, PackedValuesFollowTheFormat) {
@@ -124,21 +146,26 @@ TEST_P(BsrStructureCase, PackedValuesFollowTheFormat) {
     const auto s = make_bsr_structure(mask, shape).value();
     std::vector<float> values(static_cast<std::size_t>(s.values_count()), NAN);
     pack_values(s, dense.data(), lda, values.data());
-    const auto blocks = brute_force_blocks(mask, s.format);
-    std::size_t next = 0;
-    for (const Block& block : blocks) {
-      for (std::int64_t j = block.col; j < block.col + s.format.c; ++j) {
-        for (std::int64_t i = block.row; i < block.row + s.format.r; ++i) {
-          const bool own = i / s.format.r == block.p && j / s.format.c == block.j;
-          const float expected = own ? dense[static_cast<std::size_t>(i * lda + j)] : 0.0F;
-          ASSERT_EQ(values[next++], expected) << "row " << i << ", column " << j;
-        }
-      }
-    }
+    ASSERT_EQ(values, packed_by_hand(s, brute_force_blocks(mask, s.format), dense, lda));
   }
 }
 
 // What a row-major matrix looks like after unpack: stored blocks from `dense`, zeros elsewhere, padding untouched.
+std::vector<float> unpacked_by_hand(const BsrStructure& s, const std::vector<Block>& blocks,
+                                    const std::vector<float>& dense, std::int64_t lda) {
+  std::vector<float> expected(dense.size(), -1.0F);
+  for (std::int64_t i = 0; i < s.m; ++i)
+    std::fill_n(expected.begin() + i * lda, s.k, 0.0F);
+  for (const Block& block : blocks) {
+    const std::int64_t rows_end = std::min(s.m, (block.p + 1) * s.format.r);
+    const std::int64_t first = block.j * s.format.c;
+    const std::int64_t count = std::min(s.k, first + s.format.c) - first;
+    for (std::int64_t i = block.p * s.format.r; i < rows_end; ++i)
+      std::copy_n(dense.begin() + i * lda + first, count, expected.begin() + i * lda + first);
+  }
+  return expected;
+}
+
 TEST_P(BsrStructureCase, UnpackRestoresStoredBlocksOnly) {
   const Mask mask = random_mask(GetParam());
   const std::int64_t lda = mask.k() + 2;
@@ -150,23 +177,9 @@ TEST_P(BsrStructureCase, UnpackRestoresStoredBlocksOnly) {
     const auto s = make_bsr_structure(mask, shape).value();
     std::vector<float> values(static_cast<std::size_t>(s.values_count()));
     pack_values(s, dense.data(), lda, values.data());
-    std::vector<float> expected(dense.size(), -1.0F);
-    for (std::int64_t i = 0; i < mask.m(); ++i) {
-      std::fill_n(expected.begin() + i * lda, mask.k(), 0.0F);
-    }
-    for (const Block& block : brute_force_blocks(mask, s.format)) {
-      for (std::int64_t i = block.p * s.format.r; i < std::min(s.m, (block.p + 1) * s.format.r);
-           ++i) {
-        for (std::int64_t j = block.j * s.format.c; j < std::min(s.k, (block.j + 1) * s.format.c);
-             ++j) {
-          const auto at = static_cast<std::size_t>(i * lda + j);
-          expected[at] = dense[at];
-        }
-      }
-    }
     std::vector<float> unpacked(dense.size(), -1.0F);
     unpack_values(s, values.data(), unpacked.data(), lda);
-    ASSERT_EQ(unpacked, expected);
+    ASSERT_EQ(unpacked, unpacked_by_hand(s, brute_force_blocks(mask, s.format), dense, lda));
   }
 }
 

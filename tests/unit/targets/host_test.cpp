@@ -33,7 +33,7 @@ TEST_F(Host, IsAConsistentTarget) {
   Target renamed = host_.target;
   renamed.name = "probed";
   const auto fault = check_target(renamed);
-  EXPECT_FALSE(fault) << fault->key << ": " << fault->message;
+  EXPECT_FALSE(fault) << (fault ? fault->key + ": " + fault->message : "");
 }
 
 TEST_F(Host, DescriptionAndFingerprintAreStable) {

@@ -11,7 +11,6 @@
 #include <system_error>
 #include <unistd.h>
 #include <vector>
-#include <zconf.h>
 #include <zlib.h>
 
 #include "runtime/trainer/dataset.h"
