@@ -21,12 +21,10 @@
 namespace lacuna {
 namespace {
 
-constexpr std::int64_t kDefaultN = 256;
-
 std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Problem& problem,
                                            const RankedFormat& option, const MachineRates& rates) {
   const BlockCounts counts = block_counts(problem, option.format, option.blocks);
-  const std::int64_t n = problem.n > 0 ? problem.n : kDefaultN;
+  const std::int64_t n = planning_n(problem);
   KernelSpec spec = make_kernel_spec(problem, option.format, Schedule{});
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, request.target)) {

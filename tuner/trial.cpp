@@ -13,6 +13,7 @@
 #include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
+#include "runtime/planner.h"
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/problem.h"
@@ -22,7 +23,6 @@ namespace lacuna {
 namespace {
 
 constexpr std::uint64_t kSeedA = 11, kSeedB = 12, kSeedC = 13, kSeedBias = 14;
-constexpr std::int64_t kDefaultN = 256;
 // Multiply-adds and outputs of the reference: about 30 ms of scalar code, 16 MB.
 constexpr std::int64_t kReferenceFmas = 10'000'000;
 constexpr std::int64_t kReferenceOutputs = 500'000;
@@ -110,7 +110,7 @@ Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   Trial trial;
   trial.mask_ = &mask;
   trial.problem_ = problem;
-  trial.n_ = problem.n > 0 ? problem.n : kDefaultN;
+  trial.n_ = planning_n(problem);
   trial.rows_b_ = problem.op == Op::kSpmm ? problem.k : problem.m;
   trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
   LACUNA_TRY(trial.b_, FloatBuffer::make(trial.rows_b_ * trial.n_));

@@ -25,7 +25,6 @@
 namespace lacuna::cli {
 namespace {
 
-constexpr std::int64_t kDefaultN = 256;
 constexpr std::int64_t kMaxDim = std::int64_t{1} << 31;
 
 Result<Layout> parse_layout(const std::string& text, std::string_view option) {
@@ -176,9 +175,9 @@ Result<Session> open_session(std::int32_t threads) {
 
 std::string problem_text(const Problem& problem) {
   const auto layout = [](Layout l) { return l == Layout::kRowMajor ? "row" : "col"; };
-  std::string text = fmt::format("{} n {}, B {}-major, C {}-major", to_text(problem.op),
-                                 problem.n > 0 ? problem.n : kDefaultN, layout(problem.layout_b),
-                                 layout(problem.layout_c));
+  std::string text =
+      fmt::format("{} n {}, B {}-major, C {}-major", to_text(problem.op), planning_n(problem),
+                  layout(problem.layout_b), layout(problem.layout_c));
   if (problem.epilogue != Epilogue::kNone) text += fmt::format(", {}", to_text(problem.epilogue));
   if (problem.accumulate) text += ", accumulate";
   return text;
@@ -192,8 +191,8 @@ std::string mask_text(const Mask& mask) {
 double useful_flops(const PlanRequest& request) {
   double flops = 0;
   for (const Problem& problem : request.problems)
-    flops += 2.0 * static_cast<double>(request.mask->nnz()) *
-             static_cast<double>(problem.n > 0 ? problem.n : kDefaultN);
+    flops +=
+        2.0 * static_cast<double>(request.mask->nnz()) * static_cast<double>(planning_n(problem));
   return flops;
 }
 
