@@ -28,6 +28,12 @@ struct RankedPlan {
   double cycles = 0;
 };
 
+// Threads that have work in a call of `weights` weights.
+std::int32_t team_of(const Problem& problem, std::int64_t weights, std::int32_t threads) {
+  return static_cast<std::int32_t>(std::min<std::int64_t>(
+      planning_threads(threads), worthwhile_tasks(weights, planning_n(problem))));
+}
+
 struct RankedSchedule {
   Schedule schedule;
   double cycles = 0;
@@ -35,11 +41,10 @@ struct RankedSchedule {
 
 std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const Format& format,
                                                std::int64_t blocks, const Target& target,
-                                               std::int32_t threads) {
+                                               std::int32_t team) {
   KernelSpec spec = make_kernel_spec(problem, format, {});
   const BlockCounts counts = block_counts(problem, format, blocks);
   const std::int64_t n = planning_n(problem);
-  const std::int32_t team = planning_threads(threads);
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
     spec.schedule = schedule;
@@ -52,8 +57,9 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
 RankedPlan rank_format(const PlanRequest& request, const Format& format, std::int64_t blocks) {
   RankedPlan ranked{.plan = {format, {}, Provenance::kDefault}, .cycles = 0};
   for (const Problem& problem : request.problems) {
-    const auto schedules =
-        estimate_schedules(problem, format, blocks, request.target, request.threads);
+    // By the mask's weights, not the stored ones: else a format would gain by its padding.
+    const std::int32_t team = team_of(problem, request.mask->nnz(), request.threads);
+    const auto schedules = estimate_schedules(problem, format, blocks, request.target, team);
     if (schedules.empty()) return {.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
     const auto best = std::ranges::min_element(schedules, {}, &RankedSchedule::cycles);
     ranked.plan.schedules.push_back(best->schedule);
@@ -81,7 +87,9 @@ std::optional<Plan> recorded_plan(const PlanRequest& request, const std::string&
 std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
                                      std::int64_t blocks, const Target& target,
                                      std::int32_t threads) {
-  std::vector<RankedSchedule> ranked = estimate_schedules(problem, format, blocks, target, threads);
+  const auto& block = std::get<Bsr>(format);
+  std::vector<RankedSchedule> ranked = estimate_schedules(
+      problem, format, blocks, target, team_of(problem, blocks * block.r * block.c, threads));
   std::ranges::sort(ranked, [](const RankedSchedule& x, const RankedSchedule& y) {
     return std::tie(x.cycles, x.schedule) < std::tie(y.cycles, y.schedule);
   });

@@ -35,8 +35,6 @@ namespace {
 constexpr std::int64_t kTasksPerThread =
     4;  // enough to even out unequal tasks and cores, few enough to be cheap
 constexpr std::int64_t kFinePanelParts = 256;
-// A task should outlast its dispatch: 2^18 flop are about 4 us at 64 GFLOP/s, an OpenMP region 1 to 3 us.
-constexpr double kMinTaskFlops = 262144;
 
 // How an op maps onto the kernel's arguments.
 struct Roles {
@@ -322,10 +320,8 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   if (parallel.run == nullptr || parallel.threads <= 1) {
     grid.run(0);
   } else {
-    const double flops =
-        2.0 * static_cast<double>(structure_.values_count()) * static_cast<double>(operands.n);
     const std::int64_t wanted = std::min(kTasksPerThread * parallel.threads,
-                                         1 + static_cast<std::int64_t>(flops / kMinTaskFlops));
+                                         worthwhile_tasks(structure_.values_count(), operands.n));
     choose_parts(grid, kernel.splits, wanted);
     if (grid.tasks() == 1) {
       grid.run(0);

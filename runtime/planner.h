@@ -88,12 +88,21 @@ class Planner {
   return static_cast<std::int32_t>(std::bit_floor(static_cast<std::uint32_t>(threads)));
 }
 
+// A task should outlast its dispatch: 2^18 flop are about 4 us at 64 GFLOP/s, an OpenMP region 1 to 3 us.
+inline constexpr double kMinTaskFlops = 262144;
+
+// Tasks that a call over n dense columns of `stored` weights is worth cutting into; a small one runs in place.
+[[nodiscard]] inline std::int64_t worthwhile_tasks(std::int64_t stored, std::int64_t n) {
+  return 1 + static_cast<std::int64_t>(2.0 * static_cast<double>(stored) * static_cast<double>(n) /
+                                       kMinTaskFlops);
+}
+
 // Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
-// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share, for
-// planning_threads(threads); `blocks` is the number of stored blocks.
+// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share, for as many of
+// planning_threads(threads) as there are worthwhile_tasks; `blocks` is the number of stored blocks.
 [[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
                                                    std::int64_t blocks, const Target& target,
                                                    std::int32_t threads);

@@ -218,6 +218,20 @@ INSTANTIATE_TEST_SUITE_P(Planner, DefaultPlannerForThreads,
                                   std::string(to_text(std::get<1>(test.param)));
                          });
 
+// Such a call runs in place: its plan, and so each bit of its result, is that of one thread.
+TEST(DefaultPlanner, PlansASmallProductForOneThread) {
+  const Mask mask = make_mask(64, 48, 0.5);
+  for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm}) {
+    PlanRequest request = request_for(mask, op);
+    request.problems.front().n = 32;
+    const auto one = DefaultPlanner("").plan(request);
+    request.threads = 64;
+    const auto many = DefaultPlanner("").plan(request);
+    ASSERT_TRUE(one && many);
+    EXPECT_EQ(*one, *many) << to_text(op);
+  }
+}
+
 TEST(BlockCountsOf, PanelsAreTheOutputsBlocks) {
   Problem problem;
   problem.m = 100;
