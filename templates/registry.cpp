@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 namespace lacuna {
 
@@ -213,6 +214,15 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
   return legal;
 }
 
+// At least 64 rows, a few KiB that stay in L1, and whole vectors of 16 where 64 panels are enough for that.
+std::int64_t panels_per_group(const KernelSpec& spec) {
+  const std::int64_t height = dims_of(spec).height;
+  constexpr std::int64_t kLeastRows = 64;
+  constexpr std::int64_t kRowsOfAVector = 16;
+  const std::int64_t least = (kLeastRows + height - 1) / height;
+  return round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
+}
+
 bool packs_c(const KernelSpec& spec) {
   return spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
          spec.layout_c == Layout::kColMajor && std::get<Bsr>(spec.format).c == 1;
@@ -224,12 +234,14 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
   const std::int64_t width = spec.schedule.nv * lanes;
   const Bsr& bsr = std::get<Bsr>(spec.format);
   const std::int64_t packed = spec.schedule.pack ? round_up(rows_in, lanes) * width : 0;
-  const std::int64_t collected = spec.schedule.pack ? round_up(rows_out, lanes) * width : 0;
   switch (spec.schedule.strategy) {
-    case Strategy::kRowTile:
-      return width + packed + (spec.layout_c == Layout::kColMajor ? collected : 0);
+    case Strategy::kRowTile: {
+      const std::int64_t group = panels_per_group(spec) * dims_of(spec).height;
+      const bool collects = spec.schedule.pack && spec.layout_c == Layout::kColMajor;
+      return width + packed + (collects ? round_up(group, lanes) * width : 0);
+    }
     case Strategy::kScatter:
-      return width + packed + collected;
+      return width + packed + (spec.schedule.pack ? round_up(rows_out, lanes) * width : 0);
     case Strategy::kColumnTile:
       return spec.op == Op::kSpmmTransposed ? (rows_in + bsr.r) * bsr.c : 0;
     case Strategy::kSddmmTile: {

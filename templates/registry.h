@@ -28,6 +28,9 @@ extern const std::uint32_t kTemplateVersion;
 [[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
                                                         const Target& target);
 
+// A row-tile kernel with a column-major C: how many panels it collects in scratch before it transposes them out.
+[[nodiscard]] std::int64_t panels_per_group(const KernelSpec& spec);
+
 // sddmm only: the kernel transposes a column-major C as a whole before anything else, in every call.
 [[nodiscard]] bool packs_c(const KernelSpec& spec);
 

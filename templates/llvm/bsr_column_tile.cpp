@@ -79,25 +79,22 @@ struct PanelValues {
 
 void transpose_block(KernelBuilder& kb, Value* from, Value* to) {
   const Bsr& bsr = std::get<Bsr>(kb.spec().format);
-  const std::int64_t lanes = kb.lanes();
-  const auto steps = [&](int extent, const std::function<void(Value*)>& body) {
-    kb.loop(kb.i64(0), kb.i64(extent), lanes, {}, Trip::kAtLeastOne,
-            [&](Value* i, const Values&) -> Values {
-              body(i);
-              return {};
-            });
-  };
-  steps(bsr.c, [&](Value* j) {
-    steps(bsr.r, [&](Value* i) {
-      Value* const source =
-          kb.at(from, kb.add(kb.mul(j, kb.i64(bsr.r * 4LL)), kb.mul(i, kb.i64(4))));
-      Value* const target = kb.at(to, kb.add(kb.mul(i, kb.i64(bsr.c * 4LL)), kb.mul(j, kb.i64(4))));
+  const int lanes = kb.lanes();
+  for_each_step(kb, kb.i64(0), kb.i64(bsr.c), lanes, [&](Value* j) {
+    for_each_step(kb, kb.i64(0), kb.i64(bsr.r), lanes, [&](Value* i) {
+      const auto offset = [&](Value* line, int length, Value* element) {
+        return kb.mul(kb.add(kb.mul(line, kb.i64(length)), element), kb.i64(4));
+      };
+      Value* const source = kb.at(from, offset(j, bsr.r, i));
       Values columns;
       for (int t = 0; t < lanes; ++t)
-        columns.push_back(kb.load(kb.at(source, t * bsr.r * 4LL)));
-      const Values rows = transpose(kb, columns);
-      for (std::int64_t t = 0; t < lanes; ++t)
-        kb.store(kb.at(target, t * bsr.c * 4), rows[static_cast<std::size_t>(t)]);
+        columns.push_back(kb.at(source, t * bsr.r * 4LL));
+      Value* row = kb.at(to, offset(i, bsr.c, j));
+      for (int quad = 0; quad < lanes / 4; ++quad)
+        for (Value* const out : load_four_columns(kb, columns, quad * 16LL)) {
+          kb.store(row, out);
+          row = kb.at(row, bsr.c * 4LL);
+        }
     });
   });
 }

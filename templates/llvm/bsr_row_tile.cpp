@@ -105,6 +105,25 @@ void compute_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, cons
   if (whole < height) compute_rows(kb.i64(whole), height - whole);
 }
 
+// A stretch of a column-major C: a group of panels at a time is collected in scratch, where it stays in L1, and
+// transposed from there.
+void compute_collected(KernelBuilder& kb, const Stretch& stretch) {
+  const auto& a = kb.args();
+  const int height = block_shape(kb.spec()).height;
+  const std::int64_t group = panels_per_group(kb.spec());
+  for_each_step(kb, a.panel_begin, a.panel_end, group, [&](Value* begin) {
+    Value* const end = kb.min(kb.add(begin, kb.i64(group)), a.panel_end);
+    Value* const first_row = kb.mul(begin, kb.i64(height));
+    for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
+      const DenseTile b = b_in_scratch(kb, stretch, tile);
+      const DenseTile c = c_in_scratch(kb, stretch, tile, first_row);
+      for_each_step(kb, begin, end, 1,
+                    [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
+    });
+    unpack_c(kb, stretch, first_row, kb.min(kb.mul(end, kb.i64(height)), a.rows_out));
+  });
+}
+
 }  // namespace
 
 void emit_row_tile(KernelBuilder& kb) {
@@ -128,13 +147,15 @@ void emit_row_tile(KernelBuilder& kb) {
   }
   for_each_stretch(kb, [&](const Stretch& stretch) {
     pack_b(kb, stretch);
-    const bool collect = spec.layout_c == Layout::kColMajor;
+    if (spec.layout_c == Layout::kColMajor) {
+      compute_collected(kb, stretch);
+      return;
+    }
     for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
       const DenseTile b = b_in_scratch(kb, stretch, tile);
-      const DenseTile c = collect ? c_in_scratch(kb, stretch, tile) : c_in_place(kb, tile);
-      for_each_panel(kb, [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
+      for_each_panel(
+          kb, [&](Value* panel) { compute_panel(kb, panel, tile, b, c_in_place(kb, tile)); });
     });
-    if (collect) unpack_c(kb, stretch);
   });
 }
 

@@ -10,7 +10,6 @@
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/tile_loops.h"
-#include "templates/llvm/transpose.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -37,36 +36,14 @@ struct PanelOfB {
   bool padded = false;  // whole vectors may be read
 };
 
+// [n][r] from a row-major B.
 PanelOfB transpose_panel(KernelBuilder& kb, Value* first) {
   const auto& a = kb.args();
-  const std::int64_t column_bytes = padded_rows(kb) * 4;
-  kb.loop(kb.i64(0), kb.i64(padded_rows(kb)), kb.lanes(), {}, Trip::kAtLeastOne,
-          [&](Value* row, const Values&) -> Values {
-            Values starts;
-            for (int i = 0; i < kb.lanes(); ++i) {
-              Value* const number =
-                  kb.add(first, kb.min(kb.add(row, kb.i64(i)), kb.i64(bsr_of(kb).r - 1)));
-              starts.push_back(
-                  kb.at(kb.at(a.b, kb.mul(number, a.ldb_bytes)), kb.mul(a.n_begin, kb.i64(4))));
-            }
-            Value* const n_count = kb.sub(a.n_end, a.n_begin);
-            kb.loop(kb.i64(0), n_count, kb.lanes(), {}, Trip::kMayBeZero,
-                    [&](Value* n, const Values&) -> Values {
-                      Value* const mask = kb.mask_below(kb.sub(n_count, n));
-                      Values rows;
-                      for (Value* const start : starts)
-                        rows.push_back(kb.load(kb.at(start, kb.mul(n, kb.i64(4))), mask));
-                      const Values columns = transpose(kb, rows);
-                      Value* const to = kb.at(kb.at(a.scratch, kb.mul(n, kb.i64(column_bytes))),
-                                              kb.mul(row, kb.i64(4)));
-                      for (std::size_t t = 0; t < columns.size(); ++t)
-                        kb.store(kb.at(to, static_cast<std::int64_t>(t) * column_bytes),
-                                 columns[t]);
-                      return {};
-                    });
-            return {};
-          });
-  return {a.scratch, kb.i64(column_bytes), true};
+  Value* const column_bytes = kb.i64(padded_rows(kb) * 4);
+  Value* const start = kb.at(a.b, kb.add(kb.mul(first, a.ldb_bytes), kb.mul(a.n_begin, kb.i64(4))));
+  transpose_copy(kb, {start, a.ldb_bytes, kb.sub(a.n_end, a.n_begin), kb.i64(bsr_of(kb).r),
+                      a.scratch, column_bytes});
+  return {a.scratch, column_bytes, true};
 }
 
 // [n][r] from a column-major B; the lanes beyond r are zero.

@@ -24,27 +24,6 @@ Value* collected_c_base(KernelBuilder& kb) {
   return kb.at(packed_b_base(kb), b_bytes);
 }
 
-// for (i = begin; i < end; i += lanes) body(i)
-void for_each_group(KernelBuilder& kb, Value* begin, Value* end,
-                    const std::function<void(Value*)>& body) {
-  kb.loop(begin, end, kb.lanes(), {}, Trip::kMayBeZero, [&](Value* i, const Values&) -> Values {
-    body(i);
-    return {};
-  });
-}
-
-// Calls body(row, n, offset in scratch) for each lanes x lanes tile of a dense operand of `rows` rows.
-using TileOfOperand = std::function<void(Value* row, Value* n, Value* offset)>;
-void for_each_square(KernelBuilder& kb, const Stretch& stretch, Value* rows,
-                     const TileOfOperand& body) {
-  for_each_group(kb, kb.i64(0), rows, [&](Value* row) {
-    for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
-      Value* const column_bytes = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
-      body(row, n, kb.add(kb.mul(row, kb.i64(tile_row_bytes(kb))), column_bytes));
-    });
-  });
-}
-
 void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
   transpose_copy(kb,
@@ -57,7 +36,7 @@ void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const DenseTile source{kb.at(a.b, kb.mul(stretch.n0, kb.i64(4))), a.ldb_bytes, true};
   for_each_row(kb, source, a.rows_in, [&](Value* row, Value* from) {
     Value* const to = kb.at(packed_b_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb))));
-    for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
+    for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
       Value* const offset = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
       kb.store(kb.at(to, offset),
                kb.load(kb.at(from, offset), kb.mask_below(kb.sub(stretch.end, n))));
@@ -65,14 +44,16 @@ void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
   });
 }
 
-void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch) {
+void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
   const auto& a = kb.args();
-  const DenseTile to{kb.at(a.c, kb.mul(stretch.n0, kb.i64(4))), a.ldc_bytes, true};
-  for_each_row(kb, to, a.rows_out, [&](Value* row, Value* address) {
-    Value* const from = kb.at(collected_c_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb))));
+  Value* const c = kb.at(a.c, kb.mul(stretch.n0, kb.i64(4)));
+  for_each_step(kb, begin, end, 1, [&](Value* row) {
+    Value* const address = kb.at(c, kb.mul(row, a.ldc_bytes));
+    Value* const from =
+        kb.at(collected_c_base(kb), kb.mul(kb.sub(row, begin), kb.i64(tile_row_bytes(kb))));
     Value* const bias =
         kb.has_bias() ? kb.broadcast(kb.at(a.bias, kb.mul(row, kb.i64(4)))) : nullptr;
-    for_each_group(kb, stretch.n0, stretch.end, [&](Value* n) {
+    for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
       Value* const mask = kb.mask_below(kb.sub(stretch.end, n));
       Value* const offset = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
       Value* result = kb.load(kb.at(from, offset));
@@ -82,28 +63,83 @@ void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch) {
   });
 }
 
-void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch) {
+// lanes rows from `row` on of four columns from n on, which `from` holds as rows.
+void unpack_four_columns(KernelBuilder& kb, Value* from, Value* row, Value* end_row, Value* n,
+                         Value* end_n) {
   const auto& a = kb.args();
-  for_each_square(kb, stretch, a.rows_out, [&](Value* row, Value* n0, Value* offset) {
-    Value* const from = kb.at(collected_c_base(kb), offset);
-    Values rows;
-    for (int i = 0; i < kb.lanes(); ++i)
-      rows.push_back(kb.load(kb.at(from, i * tile_row_bytes(kb))));
-    const Values columns = transpose(kb, rows);
-    // After the transpose, so that it is not live across it: 8 + 8 rows fill the registers of AVX2.
-    Value* const mask = kb.mask_below(kb.sub(a.rows_out, row));
-    Value* const row_bytes = kb.mul(row, kb.i64(4));
-    Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
+  Values rows;
+  for (int i = 0; i < kb.lanes(); ++i)
+    rows.push_back(kb.at(from, i * tile_row_bytes(kb)));
+  const Values columns = load_four_columns(kb, rows, 0);
+  Value* const mask = kb.mask_below(kb.sub(end_row, row));
+  Value* const row_bytes = kb.mul(row, kb.i64(4));
+  Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
+  for (std::size_t t = 0; t < columns.size(); ++t) {
+    Value* const column = kb.add(n, kb.i64(static_cast<std::int64_t>(t)));
+    // Columns beyond the end go to the absorbing row: a branch here would make LLVM sink shuffles into it and spill.
+    Value* const inside = kb.ir().CreateICmpSLT(column, end_n);
+    Value* const in_c = kb.at(kb.at(a.c, kb.mul(column, a.ldc_bytes)), row_bytes);
+    Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
+    Value* result = columns[t];
+    if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
+    kb.store(to, kb.apply_epilogue(result, bias), mask);
+  }
+}
+
+// Four columns at a time, down kRowsInL1 rows: a leading dimension of a power of two puts all columns of one row into the
+// same few sets of L1, where more than four stores of one row in flight evict each other (16 x 16 tiles took 2.5 times
+// as long).
+constexpr std::int64_t kRowsInL1 = 64;
+
+void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
+  for_each_step(kb, begin, end, kRowsInL1, [&](Value* first) {
+    Value* const last = kb.min(kb.add(first, kb.i64(kRowsInL1)), end);
+    for_each_step(kb, stretch.n0, stretch.end, 4, [&](Value* n) {
+      Value* const column =
+          kb.at(collected_c_base(kb), kb.mul(kb.sub(n, stretch.n0), kb.i64(4)));
+      for_each_step(kb, first, last, kb.lanes(), [&](Value* row) {
+        Value* const offset = kb.mul(kb.sub(row, begin), kb.i64(tile_row_bytes(kb)));
+        unpack_four_columns(kb, kb.at(column, offset), row, last, n, stretch.end);
+      });
+    });
+  });
+}
+
+// Squares of lanes rows; the last one is shifted back to end with the operand.
+void transpose_squares(KernelBuilder& kb, const TransposeCopy& copy) {
+  Value* const last_row = kb.sub(copy.rows, kb.i64(kb.lanes()));
+  Value* const last_column = kb.sub(copy.columns, kb.i64(1));
+  for_each_step(kb, kb.i64(0), copy.columns, kb.lanes(), [&](Value* n0) {
+    Values columns;
     for (int t = 0; t < kb.lanes(); ++t) {
-      Value* const n = kb.add(n0, kb.i64(t));
-      // Columns beyond the end go to the absorbing row: a branch here would make LLVM sink shuffles into it and spill.
-      Value* const inside = kb.ir().CreateICmpSLT(n, stretch.end);
-      Value* const in_c = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
-      Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
-      Value* result = columns[static_cast<std::size_t>(t)];
-      if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
-      kb.store(to, kb.apply_epilogue(result, bias), mask);
+      Value* const n = kb.min(kb.add(n0, kb.i64(t)), last_column);
+      columns.push_back(kb.at(copy.from, kb.mul(n, copy.ld_bytes)));
     }
+    for_each_step(kb, kb.i64(0), copy.rows, kb.lanes(), [&](Value* start) {
+      Value* const row = kb.min(start, last_row);
+      Values from;
+      for (Value* const column : columns)
+        from.push_back(kb.at(column, kb.mul(row, kb.i64(4))));
+      Value* to = kb.at(kb.at(copy.to, kb.mul(row, copy.row_bytes)), kb.mul(n0, kb.i64(4)));
+      for (int quad = 0; quad < kb.lanes() / 4; ++quad)
+        for (Value* const out : load_four_columns(kb, from, quad * 16LL)) {
+          kb.store(to, out);
+          to = kb.at(to, copy.row_bytes);
+        }
+    });
+  });
+}
+
+// Fewer rows than lanes: one by one.
+void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
+  for_each_step(kb, kb.i64(0), copy.columns, 1, [&](Value* n) {
+    Value* const from = kb.at(copy.from, kb.mul(n, copy.ld_bytes));
+    Value* const to = kb.at(copy.to, kb.mul(n, kb.i64(4)));
+    for_each_step(kb, kb.i64(0), copy.rows, 1, [&](Value* row) {
+      Value* const element =
+          kb.ir().CreateLoad(kb.ir().getFloatTy(), kb.at(from, kb.mul(row, kb.i64(4))));
+      kb.ir().CreateStore(element, kb.at(to, kb.mul(row, copy.row_bytes)));
+    });
   });
 }
 
@@ -122,9 +158,11 @@ DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTi
   return {kb.at(packed_b_base(kb), offset), kb.i64(tile_row_bytes(kb)), false};
 }
 
-DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile) {
-  Value* const offset = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
-  return {kb.at(collected_c_base(kb), offset), kb.i64(tile_row_bytes(kb)), false};
+DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile,
+                       Value* first_row) {
+  Value* const columns = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
+  Value* const rows = kb.mul(first_row, kb.i64(tile_row_bytes(kb)));
+  return {kb.at(collected_c_base(kb), kb.sub(columns, rows)), kb.i64(tile_row_bytes(kb)), false};
 }
 
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body) {
@@ -137,23 +175,10 @@ void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&
 }
 
 void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy) {
-  Value* const last = kb.sub(copy.columns, kb.i64(1));
-  for_each_group(kb, kb.i64(0), copy.rows, [&](Value* row) {
-    for_each_group(kb, kb.i64(0), copy.columns, [&](Value* n0) {
-      Value* const mask = kb.mask_below(kb.sub(copy.rows, row));
-      Value* const from = kb.at(copy.from, kb.mul(row, kb.i64(4)));
-      Values columns;
-      for (int t = 0; t < kb.lanes(); ++t) {
-        Value* const n = kb.min(kb.add(n0, kb.i64(t)), last);
-        columns.push_back(kb.load(kb.at(from, kb.mul(n, copy.ld_bytes)), mask));
-      }
-      Value* to = kb.at(kb.at(copy.to, kb.mul(row, copy.row_bytes)), kb.mul(n0, kb.i64(4)));
-      for (Value* const out : transpose(kb, columns)) {
-        kb.store(to, out);
-        to = kb.at(to, copy.row_bytes);
-      }
-    });
-  });
+  Value* const lanes = kb.i64(kb.lanes());
+  Value* const fits = kb.ir().CreateICmpSGE(copy.rows, lanes);
+  kb.if_then(fits, [&] { transpose_squares(kb, copy); });
+  kb.if_then(kb.ir().CreateNot(fits), [&] { transpose_elements(kb, copy); });
 }
 
 void pack_b(KernelBuilder& kb, const Stretch& stretch) {
@@ -163,11 +188,11 @@ void pack_b(KernelBuilder& kb, const Stretch& stretch) {
     pack_row_major_b(kb, stretch);
 }
 
-void unpack_c(KernelBuilder& kb, const Stretch& stretch) {
+void unpack_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
   if (kb.spec().layout_c == Layout::kColMajor)
-    unpack_col_major_c(kb, stretch);
+    unpack_col_major_c(kb, stretch, begin, end);
   else
-    unpack_row_major_c(kb, stretch);
+    unpack_row_major_c(kb, stretch, begin, end);
 }
 
 void for_each_row(KernelBuilder& kb, const DenseTile& tile, Value* rows,

@@ -32,7 +32,7 @@ struct Stretch {
 [[nodiscard]] DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile);
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
-                                     const ColumnTile& tile);
+                                     const ColumnTile& tile, llvm::Value* first_row);
 
 // Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. Writes whole
 // squares: rows and columns rounded up to lanes.
@@ -45,8 +45,9 @@ void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy);
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
 // Copies B to scratch, n contiguous, transposing a column-major B. Columns beyond the end hold copies or zeros.
 void pack_b(KernelBuilder& kb, const Stretch& stretch);
-// Writes C from scratch to the operand, transposing into a column-major one, with accumulation and epilogue.
-void unpack_c(KernelBuilder& kb, const Stretch& stretch);
+// Writes rows [begin, end) of C, which scratch holds from row `begin` on, to the operand, transposing into a column-major one,
+// with accumulation and epilogue.
+void unpack_c(KernelBuilder& kb, const Stretch& stretch, llvm::Value* begin, llvm::Value* end);
 
 // Calls body(number, address) for each row of the tile, number from 0 to rows - 1.
 void for_each_row(KernelBuilder& kb, const DenseTile& tile, llvm::Value* rows,

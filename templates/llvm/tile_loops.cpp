@@ -34,26 +34,24 @@ void for_each_column_tile(KernelBuilder& kb, Value* begin, Value* end, const Til
     const std::int64_t width = static_cast<std::int64_t>(vectors) * kb.lanes();
     Value* const left = kb.ir().CreateSDiv(kb.sub(end, begin), kb.i64(kb.lanes()));
     Value* const tile_end = kb.add(begin, kb.mul(whole_tiles(kb, left, vectors), kb.i64(width)));
-    kb.loop(begin, tile_end, width, {}, KernelBuilder::Trip::kMayBeZero,
-            [&](Value* n0, const Values&) -> Values {
-              body({n0, vectors, nullptr});
-              return {};
-            });
+    for_each_step(kb, begin, tile_end, width, [&](Value* n0) { body({n0, vectors, nullptr}); });
     begin = tile_end;
   }
-  kb.loop(begin, end, kb.lanes(), {}, KernelBuilder::Trip::kMayBeZero,
-          [&](Value* n0, const Values&) -> Values {
-            body({n0, 1, kb.mask_below(kb.sub(end, n0))});
+  for_each_step(kb, begin, end, kb.lanes(),
+                [&](Value* n0) { body({n0, 1, kb.mask_below(kb.sub(end, n0))}); });
+}
+
+void for_each_step(KernelBuilder& kb, Value* begin, Value* end, std::int64_t step,
+                   const std::function<void(Value* i)>& body) {
+  kb.loop(begin, end, step, {}, KernelBuilder::Trip::kMayBeZero,
+          [&](Value* i, const Values&) -> Values {
+            body(i);
             return {};
           });
 }
 
 void for_each_panel(KernelBuilder& kb, const std::function<void(Value* panel)>& body) {
-  kb.loop(kb.args().panel_begin, kb.args().panel_end, 1, {}, KernelBuilder::Trip::kMayBeZero,
-          [&](Value* panel, const Values&) -> Values {
-            body(panel);
-            return {};
-          });
+  for_each_step(kb, kb.args().panel_begin, kb.args().panel_end, 1, body);
 }
 
 PanelRows panel_rows(KernelBuilder& kb, Value* panel, int height) {

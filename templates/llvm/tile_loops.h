@@ -26,6 +26,10 @@ using TileBody = std::function<void(const ColumnTile&)>;
 void for_each_column_tile(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end,
                           const TileBody& body);
 
+// for (i = begin; i < end; i += step) body(i)
+void for_each_step(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end, std::int64_t step,
+                   const std::function<void(llvm::Value* i)>& body);
+
 // Calls body(panel) for each panel of the call.
 void for_each_panel(KernelBuilder& kb, const std::function<void(llvm::Value* panel)>& body);
 
