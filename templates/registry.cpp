@@ -122,7 +122,10 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
                       bsr.c);
   if (s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument, "sddmm needs loop order po");
-  return check_registers(spec, target, registers_needed(s, target));
+  // Where n is contiguous in C, the vectors of ku columns are held at once.
+  const bool columns_at_once = spec.layout_c == Layout::kRowMajor || packs_c(spec);
+  const int grouped = columns_at_once ? (s.mr + s.ku) * s.nv + 1 : 0;
+  return check_registers(spec, target, std::max(registers_needed(s, target), grouped));
 }
 
 bool has_strategy(const KernelSpec& spec, Strategy strategy) {
@@ -158,7 +161,7 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
     case Strategy::kColumnTile:
       return {1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28};
     case Strategy::kSddmmTile:
-      return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 10, 12};
+      return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20};
   }
   return {};
 }
@@ -200,14 +203,13 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
     if (!has_strategy(spec, strategy)) continue;
     for (const int mr : scalar_sides(spec, strategy))
       for (const int nv : {1, 2, 3, 4, 6})
-        for (const int ku : {1, 2, 4})
+        for (const int ku : {1, 2, 4, 8})
           for (const LoopOrder order : {LoopOrder::kPanelOuter, LoopOrder::kTileOuter})
             for (const bool pack : {false, true}) {
               KernelSpec candidate = spec;
               candidate.schedule = {strategy, mr, nv, ku, order, pack};
-              if (ku > 1 &&
-                  ((spec.op != Op::kSddmm && ku >= dims_of(spec).depth) || mr * nv * ku > 128))
-                continue;
+              const bool too_deep = spec.op != Op::kSddmm && (ku >= dims_of(spec).depth || ku > 4);
+              if (ku > 1 && (too_deep || mr * nv * ku > 128)) continue;
               if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
             }
   }
@@ -225,7 +227,7 @@ std::int64_t panels_per_group(const KernelSpec& spec) {
 
 bool packs_c(const KernelSpec& spec) {
   return spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
-         spec.layout_c == Layout::kColMajor && std::get<Bsr>(spec.format).c == 1;
+         spec.layout_c == Layout::kColMajor;
 }
 
 std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
@@ -245,8 +247,10 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
     case Strategy::kColumnTile:
       return spec.op == Op::kSpmmTransposed ? (rows_in + bsr.r) * bsr.c : 0;
     case Strategy::kSddmmTile: {
-      const std::int64_t rows_of_c = packs_c(spec) ? round_up(rows_in, lanes) : 0;
-      return spec.schedule.pack ? round_up(n, lanes) * (round_up(bsr.r, lanes) + rows_of_c) : 0;
+      if (!spec.schedule.pack) return 0;
+      const std::int64_t columns = packs_c(spec) ? kPackedColumns : round_up(n, lanes);
+      const std::int64_t c = packs_c(spec) ? round_up(rows_in, lanes) * kPackedRowOfC : 0;
+      return columns * round_up(bsr.r, lanes) + c;
     }
   }
   return 0;
@@ -269,7 +273,7 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
     case Strategy::kColumnTile:
       return {true, true, s.mr};
     case Strategy::kSddmmTile:
-      return {!packs_c(spec), false, width};  // the reduction runs over n
+      return {true, false, width};  // the reduction runs over n; each thread packs C for itself
   }
   return {};
 }

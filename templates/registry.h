@@ -31,8 +31,11 @@ extern const std::uint32_t kTemplateVersion;
 // A row-tile kernel with a column-major C: how many panels it collects in scratch before it transposes them out.
 [[nodiscard]] std::int64_t panels_per_group(const KernelSpec& spec);
 
-// sddmm only: the kernel transposes a column-major C as a whole before anything else, in every call.
+// sddmm only: the kernel transposes a column-major C into scratch, kPackedColumns of n at a time, in every call. A row of
+// the copy takes kPackedRowOfC floats: an odd number of cache lines spreads its rows over all sets of L1.
 [[nodiscard]] bool packs_c(const KernelSpec& spec);
+inline constexpr std::int64_t kPackedColumns = 64;
+inline constexpr std::int64_t kPackedRowOfC = 80;
 
 // Floats of BsrKernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,

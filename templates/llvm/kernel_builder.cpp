@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
 #include "targets/target.h"
@@ -71,6 +72,11 @@ Value* KernelBuilder::min(Value* a, Value* b) {
 
 Value* KernelBuilder::at(Value* pointer, Value* bytes) {
   return ir_.CreateGEP(ir_.getInt8Ty(), pointer, bytes);
+}
+
+Value* KernelBuilder::in_register(Value* pointer) {
+  auto* const type = llvm::FunctionType::get(ir_.getPtrTy(), {ir_.getPtrTy()}, false);
+  return ir_.CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {pointer});
 }
 
 Value* KernelBuilder::load_i64(Value* array, Value* index) {

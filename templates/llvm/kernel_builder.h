@@ -62,6 +62,8 @@ class KernelBuilder {
   [[nodiscard]] llvm::Value* at(llvm::Value* pointer, std::int64_t bytes) {
     return at(pointer, i64(bytes));
   }
+  // The same pointer, computed into a register here: LLVM cannot fold what it is made of into later addresses.
+  [[nodiscard]] llvm::Value* in_register(llvm::Value* pointer);
   // i64 / sign-extended i32 element `index` of an array
   [[nodiscard]] llvm::Value* load_i64(llvm::Value* array, llvm::Value* index);
   [[nodiscard]] llvm::Value* load_i32(llvm::Value* array, llvm::Value* index);

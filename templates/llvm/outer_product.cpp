@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/llvm/outer_product.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -25,17 +26,54 @@ Values outer_product(KernelBuilder& kb, const RegisterTile& tile, const Values& 
   return next;
 }
 
+Values outer_products(KernelBuilder& kb, const RegisterTile& tile, std::int64_t steps,
+                      const Values& acc,
+                      const std::function<Value*(std::int64_t step, int v)>& vector,
+                      const std::function<Value*(int i)>& rows) {
+  Values vectors;
+  for (std::int64_t step = 0; step < steps; ++step)
+    for (int v = 0; v < tile.vectors; ++v)
+      vectors.push_back(vector(step, v));
+  constexpr int kTogether = 4;
+  Values next = acc;
+  for (int first = 0; first < tile.scalars; first += kTogether) {
+    Values pointers;
+    for (int i = first; i < std::min(first + kTogether, tile.scalars); ++i)
+      pointers.push_back(kb.in_register(rows(i)));
+    for (std::int64_t step = 0; step < steps; ++step)
+      for (std::size_t i = 0; i < pointers.size(); ++i) {
+        Value* const s = kb.broadcast(kb.at(pointers[i], step * 4));
+        for (int v = 0; v < tile.vectors; ++v) {
+          Value*& sum = next[(static_cast<std::size_t>(first) + i) *
+                                 static_cast<std::size_t>(tile.vectors) +
+                             static_cast<std::size_t>(v)];
+          sum = kb.fma(s, vectors[static_cast<std::size_t>(step * tile.vectors + v)], sum);
+        }
+      }
+  }
+  return next;
+}
+
 namespace {
 
-Values unrolled_steps(KernelBuilder& kb, std::int64_t steps,
-                      const std::vector<ReductionPointer>& streams, Values& pointers, Values acc,
-                      const ReductionStep& step) {
-  for (std::int64_t d = 0; d < steps; ++d) {
-    acc = step(acc, pointers);
-    for (std::size_t j = 0; j < pointers.size(); ++j)
-      pointers[j] = kb.at(pointers[j], streams[j].stride);
-  }
-  return acc;
+Values advanced(KernelBuilder& kb, const Values& pointers,
+                const std::vector<ReductionPointer>& streams, std::int64_t steps) {
+  Values next;
+  for (const auto& stream : streams)
+    next.push_back(kb.at(pointers[next.size()], kb.mul(stream.stride, kb.i64(steps))));
+  return next;
+}
+
+// A group that takes its steps one after the other.
+ReductionGroup step_by_step(KernelBuilder& kb, const std::vector<ReductionPointer>& streams,
+                            const ReductionStep& step) {
+  return [&](Values acc, Values pointers, std::int64_t steps) {
+    for (std::int64_t d = 0; d < steps; ++d) {
+      acc = step(acc, pointers);
+      pointers = advanced(kb, pointers, streams, 1);
+    }
+    return acc;
+  };
 }
 
 // Accumulators and pointers travel through a loop as one list.
@@ -72,11 +110,12 @@ struct StepLoop {
 
 ReductionState loop_steps(KernelBuilder& kb, const StepLoop& loop,
                           const std::vector<ReductionPointer>& streams, const ReductionState& state,
-                          const ReductionStep& step) {
+                          const ReductionGroup& group) {
   const std::size_t accumulators = state.acc.size();
   const auto body = [&](Value*, const Values& in) -> Values {
     ReductionState now = split(in, accumulators);
-    now.acc = unrolled_steps(kb, loop.unroll, streams, now.pointers, now.acc, step);
+    now.acc = group(now.acc, now.pointers, loop.unroll);
+    now.pointers = advanced(kb, now.pointers, streams, loop.unroll);
     return join(now);
   };
   return split(kb.loop(loop.begin, loop.end, loop.unroll, join(state), loop.trip, body),
@@ -88,24 +127,31 @@ ReductionState loop_steps(KernelBuilder& kb, const StepLoop& loop,
 Values reduce(KernelBuilder& kb, std::int64_t depth, const std::vector<ReductionPointer>& streams,
               const Values& acc, const ReductionStep& step) {
   ReductionState state = starting_state(streams, acc);
+  const ReductionGroup group = step_by_step(kb, streams, step);
   const std::int64_t ku = kb.spec().schedule.ku;
   const std::int64_t looped = depth <= 2 * ku ? 0 : depth / ku * ku;
   if (looped > 0)
     state = loop_steps(kb, {kb.i64(0), kb.i64(looped), ku, KernelBuilder::Trip::kAtLeastOne},
-                       streams, state, step);
-  return unrolled_steps(kb, depth - looped, streams, state.pointers, state.acc, step);
+                       streams, state, group);
+  return group(state.acc, state.pointers, depth - looped);
 }
 
-Values reduce_n(KernelBuilder& kb, Value* depth, const std::vector<ReductionPointer>& streams,
-                const Values& acc, std::int64_t unroll, const ReductionStep& step) {
+Values reduce_n_in_groups(KernelBuilder& kb, Value* depth,
+                          const std::vector<ReductionPointer>& streams, const Values& acc,
+                          std::int64_t unroll, const ReductionGroup& group) {
   ReductionState state = starting_state(streams, acc);
   Value* begin = kb.i64(0);
   if (unroll > 1) {
     Value* const whole = kb.mul(kb.ir().CreateSDiv(depth, kb.i64(unroll)), kb.i64(unroll));
-    state = loop_steps(kb, {begin, whole, unroll}, streams, state, step);
+    state = loop_steps(kb, {begin, whole, unroll}, streams, state, group);
     begin = whole;
   }
-  return loop_steps(kb, {begin, depth}, streams, state, step).acc;
+  return loop_steps(kb, {begin, depth}, streams, state, group).acc;
+}
+
+Values reduce_n(KernelBuilder& kb, Value* depth, const std::vector<ReductionPointer>& streams,
+                const Values& acc, std::int64_t unroll, const ReductionStep& step) {
+  return reduce_n_in_groups(kb, depth, streams, acc, unroll, step_by_step(kb, streams, step));
 }
 
 }  // namespace lacuna
