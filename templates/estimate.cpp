@@ -140,8 +140,7 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   work.fmas = columns * row_vectors * s.n;
   work.vector_loads = tiles * s.nv * s.n;
   work.broadcasts = columns * ceil_div(row_vectors, s.nv) * s.n;
-  const double stretches =
-      packs_c(spec) ? ceil_div(s.n, static_cast<double>(kPackedColumns)) : 1;
+  const double stretches = packs_c(spec) ? ceil_div(s.n, static_cast<double>(kPackedColumns)) : 1;
   work.stores = columns * row_vectors * stretches;
   work.tile_passes = tiles * stretches;
   if (spec.schedule.pack) {

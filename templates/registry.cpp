@@ -122,9 +122,9 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
                       bsr.c);
   if (s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument, "sddmm needs loop order po");
-  // Where n is contiguous in C, the vectors of ku columns are held at once.
-  const bool columns_at_once = spec.layout_c == Layout::kRowMajor || packs_c(spec);
-  const int grouped = columns_at_once ? (s.mr + s.ku) * s.nv + 1 : 0;
+  // The vectors of ku columns are held at once.
+  const int scalars = target.has_feature("avx512f") ? 1 : 3;
+  const int grouped = groups_columns(spec) ? (s.mr + s.ku) * s.nv + scalars : 0;
   return check_registers(spec, target, std::max(registers_needed(s, target), grouped));
 }
 
@@ -208,8 +208,9 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
             for (const bool pack : {false, true}) {
               KernelSpec candidate = spec;
               candidate.schedule = {strategy, mr, nv, ku, order, pack};
-              const bool too_deep = spec.op != Op::kSddmm && (ku >= dims_of(spec).depth || ku > 4);
+              const bool too_deep = spec.op != Op::kSddmm && ku >= dims_of(spec).depth;
               if (ku > 1 && (too_deep || mr * nv * ku > 128)) continue;
+              if (ku > 4 && (spec.op != Op::kSddmm || !groups_columns(candidate))) continue;
               if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
             }
   }
@@ -223,6 +224,10 @@ std::int64_t panels_per_group(const KernelSpec& spec) {
   constexpr std::int64_t kRowsOfAVector = 16;
   const std::int64_t least = (kLeastRows + height - 1) / height;
   return round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
+}
+
+bool groups_columns(const KernelSpec& spec) {
+  return spec.schedule.nv == 1 && (spec.layout_c == Layout::kRowMajor || packs_c(spec));
 }
 
 bool packs_c(const KernelSpec& spec) {

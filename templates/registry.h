@@ -36,6 +36,8 @@ extern const std::uint32_t kTemplateVersion;
 [[nodiscard]] bool packs_c(const KernelSpec& spec);
 inline constexpr std::int64_t kPackedColumns = 64;
 inline constexpr std::int64_t kPackedRowOfC = 80;
+// sddmm only: n is contiguous in what the tiles read as C, and tiles of one vector take ku columns at once.
+[[nodiscard]] bool groups_columns(const KernelSpec& spec);
 
 // Floats of BsrKernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,

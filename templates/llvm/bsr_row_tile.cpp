@@ -117,8 +117,7 @@ void compute_collected(KernelBuilder& kb, const Stretch& stretch) {
     for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
       const DenseTile b = b_in_scratch(kb, stretch, tile);
       const DenseTile c = c_in_scratch(kb, stretch, tile, first_row);
-      for_each_step(kb, begin, end, 1,
-                    [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
+      for_each_step(kb, begin, end, 1, [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
     });
     unpack_c(kb, stretch, first_row, kb.min(kb.mul(end, kb.i64(height)), a.rows_out));
   });

@@ -142,7 +142,8 @@ void emit_scatter(KernelBuilder& kb) {
   for_each_stretch(kb, [&](const Stretch& stretch) {
     pack_b(kb, stretch);
     for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
-      compute_tile(kb, tile, b_in_scratch(kb, stretch, tile), c_in_scratch(kb, stretch, tile, kb.i64(0)));
+      compute_tile(kb, tile, b_in_scratch(kb, stretch, tile),
+                   c_in_scratch(kb, stretch, tile, kb.i64(0)));
     });
     unpack_c(kb, stretch, kb.i64(0), a.rows_out);
   });

@@ -82,7 +82,8 @@ struct DenseC {
   Value* base = nullptr;
   Value* row_bytes = nullptr;
   Value* column_bytes = nullptr;
-  bool rows_reachable = false;  // row_bytes is a small constant: displacements reach all rows of a tile
+  bool rows_reachable =
+      false;  // row_bytes is a small constant: displacements reach all rows of a tile
 };
 
 DenseC dense_c(KernelBuilder& kb, const Stretch& stretch) {
@@ -93,8 +94,8 @@ DenseC dense_c(KernelBuilder& kb, const Stretch& stretch) {
   if (!packs_c(kb.spec())) return {start, kb.i64(4), a.ldc_bytes, true};
   Value* const to = kb.at(a.scratch, kPackedColumns * padded_rows(kb) * 4);
   Value* const row_bytes = kb.i64(kPackedRowOfC * 4);
-  transpose_copy(
-      kb, {start, a.ldc_bytes, a.rows_in, kb.sub(stretch.end, stretch.n0), to, row_bytes});
+  transpose_copy(kb,
+                 {start, a.ldc_bytes, a.rows_in, kb.sub(stretch.end, stretch.n0), to, row_bytes});
   return {to, row_bytes, kb.i64(4), true};
 }
 
@@ -170,16 +171,14 @@ Values reduce_tile(KernelBuilder& kb, const Stretch& stretch, const PanelOfB& b,
     const auto index = static_cast<std::size_t>(i);
     return kb.at(p[index / static_cast<std::size_t>(rows.per_pointer)], rows.offsets[index]);
   };
-  const bool by_scalar = kb.spec().layout_c == Layout::kRowMajor || packs_c(kb.spec());
   return reduce_n_in_groups(
       kb, kb.sub(stretch.end, stretch.n0), streams, zeros, kb.spec().schedule.ku,
       [&](Values acc, const Values& p, std::int64_t steps) {
         for (std::int64_t step = 0; step < steps; ++step)
           prefetch_column(kb, b, vectors, rows, p, step);
-        if (by_scalar)
+        if (groups_columns(kb.spec()))
           return outer_products(
-              kb, registers, steps, acc,
-              [&](std::int64_t step, int v) { return vector(p, step, v); },
+              kb, count, steps, acc, [&](std::int64_t step) { return vector(p, step, 0); },
               [&](int i) { return row_address(p, i); });
         for (std::int64_t step = 0; step < steps; ++step)
           acc = outer_product(
@@ -271,8 +270,7 @@ void compute_column_blocks(KernelBuilder& kb, const Operands& in, Value* begin, 
         Value* const number = kb.add(entry, kb.i64(i));
         kb.if_then(kb.ir().CreateICmpSLT(number, end), [&] {
           Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(bsr.r * 4LL)));
-          store_column(kb, {vectors, mask, in.add}, acc, i,
-                       kb.at(block, kb.mul(sub, kb.i64(4))));
+          store_column(kb, {vectors, mask, in.add}, acc, i, kb.at(block, kb.mul(sub, kb.i64(4))));
         });
       }
     });

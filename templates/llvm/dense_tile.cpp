@@ -95,8 +95,7 @@ void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin,
   for_each_step(kb, begin, end, kRowsInL1, [&](Value* first) {
     Value* const last = kb.min(kb.add(first, kb.i64(kRowsInL1)), end);
     for_each_step(kb, stretch.n0, stretch.end, 4, [&](Value* n) {
-      Value* const column =
-          kb.at(collected_c_base(kb), kb.mul(kb.sub(n, stretch.n0), kb.i64(4)));
+      Value* const column = kb.at(collected_c_base(kb), kb.mul(kb.sub(n, stretch.n0), kb.i64(4)));
       for_each_step(kb, first, last, kb.lanes(), [&](Value* row) {
         Value* const offset = kb.mul(kb.sub(row, begin), kb.i64(tile_row_bytes(kb)));
         unpack_four_columns(kb, kb.at(column, offset), row, last, n, stretch.end);

@@ -26,29 +26,23 @@ Values outer_product(KernelBuilder& kb, const RegisterTile& tile, const Values& 
   return next;
 }
 
-Values outer_products(KernelBuilder& kb, const RegisterTile& tile, std::int64_t steps,
-                      const Values& acc,
-                      const std::function<Value*(std::int64_t step, int v)>& vector,
-                      const std::function<Value*(int i)>& rows) {
+Values outer_products(KernelBuilder& kb, int scalars, std::int64_t steps, const Values& acc,
+                      const std::function<Value*(std::int64_t step)>& vector,
+                      const std::function<Value*(int i)>& row) {
   Values vectors;
   for (std::int64_t step = 0; step < steps; ++step)
-    for (int v = 0; v < tile.vectors; ++v)
-      vectors.push_back(vector(step, v));
+    vectors.push_back(vector(step));
   constexpr int kTogether = 4;
   Values next = acc;
-  for (int first = 0; first < tile.scalars; first += kTogether) {
-    Values pointers;
-    for (int i = first; i < std::min(first + kTogether, tile.scalars); ++i)
-      pointers.push_back(kb.in_register(rows(i)));
-    for (std::int64_t step = 0; step < steps; ++step)
-      for (std::size_t i = 0; i < pointers.size(); ++i) {
-        Value* const s = kb.broadcast(kb.at(pointers[i], step * 4));
-        for (int v = 0; v < tile.vectors; ++v) {
-          Value*& sum = next[(static_cast<std::size_t>(first) + i) *
-                                 static_cast<std::size_t>(tile.vectors) +
-                             static_cast<std::size_t>(v)];
-          sum = kb.fma(s, vectors[static_cast<std::size_t>(step * tile.vectors + v)], sum);
-        }
+  for (int first = 0; first < scalars; first += kTogether) {
+    Values rows;
+    for (int i = first; i < std::min(first + kTogether, scalars); ++i)
+      rows.push_back(kb.in_register(row(i)));
+    for (std::size_t step = 0; step < vectors.size(); ++step)
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        Value*& sum = next[static_cast<std::size_t>(first) + i];
+        const auto offset = static_cast<std::int64_t>(step) * 4;
+        sum = kb.fma(kb.broadcast(kb.at(rows[i], offset)), vectors[step], sum);
       }
   }
   return next;

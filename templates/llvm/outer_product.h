@@ -24,13 +24,14 @@ struct RegisterTile {
                                    const std::function<llvm::Value*(int)>& vector,
                                    const std::function<llvm::Value*(int)>& scalar);
 
-// `steps` updates whose scalars lie side by side: scalar i of step d is the d-th float at rows(i). The vectors of all steps
-// are loaded first; four scalars at a time then go through the steps, each from an address in a register of its own. (An FMA
-// with a broadcast from base + index is two instructions to an Intel front end: 84 instead of 93 % of the peak.)
-[[nodiscard]] Values outer_products(
-    KernelBuilder& kb, const RegisterTile& tile, std::int64_t steps, const Values& acc,
-    const std::function<llvm::Value*(std::int64_t step, int v)>& vector,
-    const std::function<llvm::Value*(int i)>& rows);
+// `steps` updates with one vector each, whose scalars lie side by side: scalar i of step d is the d-th float at row(i). The
+// vectors of all steps are loaded first; four scalars at a time then go through the steps, each from an address in a
+// register of its own. (An FMA with a broadcast from base + index is two instructions to an Intel front end: 84 instead of
+// 93 % of the peak.)
+[[nodiscard]] Values outer_products(KernelBuilder& kb, int scalars, std::int64_t steps,
+                                    const Values& acc,
+                                    const std::function<llvm::Value*(std::int64_t step)>& vector,
+                                    const std::function<llvm::Value*(int i)>& row);
 
 // Runs `depth` steps of a reduction with pointers that advance by fixed amounts, unrolled by the schedule's ku:
 // step(acc, pointers) emits one step; after it each pointer advances by its stride. Returns the accumulators.
