@@ -24,6 +24,19 @@
 
 namespace lacuna::trainer {
 
+Result<> check_layer_sizes(const Recipe& recipe, std::int64_t features) {
+  std::int64_t inputs = features;
+  for (std::size_t l = 0; l < recipe.layers.size(); ++l) {
+    const std::int64_t units = recipe.layers[l].units;
+    if (units > kMaxLayerWeights / std::max<std::int64_t>(1, inputs))
+      return make_error(ErrorCode::kInvalidArgument,
+                        "layers[{}]: {} units x {} inputs are more than {} weights", l, units,
+                        inputs, kMaxLayerWeights);
+    inputs = units;
+  }
+  return {};
+}
+
 std::vector<LayerShape> layer_shapes(const Recipe& recipe, std::int64_t features, int threads) {
   constexpr std::int64_t kCacheLineFloats = 16;
   const std::int64_t ld =
@@ -83,6 +96,7 @@ std::vector<float> initial_weights(const LayerShape& shape, std::uint64_t seed,
 
 Result<std::unique_ptr<Network>> Network::create(const Recipe& recipe, std::int64_t features,
                                                  int threads) {
+  LACUNA_TRY_VOID(check_layer_sizes(recipe, features));
   std::unique_ptr<Network> network(new Network);
   network->threads_ = threads;
   network->batch_ = recipe.batch;

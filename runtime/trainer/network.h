@@ -20,6 +20,13 @@
 
 namespace lacuna::trainer {
 
+// Weights a layer may have, stored or not: 4 GiB of a dense one's floats.
+inline constexpr std::int64_t kMaxLayerWeights = std::int64_t{1} << 30;
+
+// Whether every layer has at most kMaxLayerWeights. Before layer_shapes, which makes masks of them.
+// Errors: kInvalidArgument naming the layer.
+[[nodiscard]] Result<> check_layer_sizes(const Recipe& recipe, std::int64_t features);
+
 // The masks, sizes and flags of a recipe's layers: a function of recipe and input features alone.
 [[nodiscard]] std::vector<LayerShape> layer_shapes(const Recipe& recipe, std::int64_t features,
                                                    int threads);

@@ -19,7 +19,8 @@
 //     momentum: 0.9             # [0, 1)
 //     weight_decay: 0           # [0, 1]; added to the gradient of stored weights, not of biases
 //     schedule: cosine          # constant | cosine (from lr to 0 over all steps of the run)
-//   layers:                     # ReLU after each but the last, whose units are the classes
+//   layers:                     # ReLU after each but the last, whose units are the classes; 1..2^20 units,
+//                               # at most 2^30 units x inputs
 //     - {units: 2048, kind: sparse, density: 0.1, block: 32x32}   # block: 1..64 x 1..64
 //     - {units: 10, kind: dense, backend: auto}                   # auto | openblas | lacuna
 //

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
+#include <new>
 #include <numbers>
 #include <span>
 #include <system_error>
@@ -49,6 +50,7 @@ class TrainingRun {
     LACUNA_TRY(network_, Network::create(recipe_, data_.train.features, options_.threads));
     if (!network_->note().empty()) observer_.on_note(network_->note());
     if (options_.start == StartMode::kResume) LACUNA_TRY_VOID(restore());
+    if (options_.start == StartMode::kOverwrite) LACUNA_TRY_VOID(remove_checkpoint());
     LACUNA_TRY(metrics_,
                MetricsFile::open(options_.metrics_path, options_.start == StartMode::kResume
                                                             ? MetricsStart::kAppend
@@ -79,6 +81,16 @@ class TrainingRun {
                         "another folder "
                         "(--out)",
                         path.string());
+    return {};
+  }
+
+  // Before the metrics begin anew: else a run that ends early leaves another run's checkpoint beside them.
+  Result<> remove_checkpoint() const {
+    std::error_code error;
+    std::filesystem::remove(options_.checkpoint_path, error);
+    if (error)
+      return make_error(ErrorCode::kIo, "cannot remove {}: {}", options_.checkpoint_path.string(),
+                        error.message());
     return {};
   }
 
@@ -273,7 +285,12 @@ Result<TrainSummary> train(const Recipe& recipe, const Dataset& data, const Trai
                       data.test.count);
   if (recipe.layers.empty())
     return make_error(ErrorCode::kInvalidArgument, "the recipe has no layers");
-  return TrainingRun(recipe, data, options, observer).run();
+  try {
+    return TrainingRun(recipe, data, options, observer).run();
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::kIo, "no memory to train {} with batches of {}", recipe.name,
+                      recipe.batch);
+  }
 }
 
 }  // namespace lacuna::trainer

@@ -71,7 +71,7 @@ class TrainObserver {
 
 enum class StartMode : std::uint8_t {
   kFresh,      // an existing checkpoint is an error
-  kOverwrite,  // an existing checkpoint is replaced in due course
+  kOverwrite,  // an existing checkpoint is removed before the first step
   kResume,  // go on from the checkpoint, which must exist and be of the same run (check_same_run)
 };
 
@@ -94,7 +94,7 @@ struct TrainSummary {
   Checkpoint state;  // as the last step left it
 };
 
-// Errors: those of Network::create, checkpoints and files; kInvalidArgument where the checkpoint is of another run, a
+// Errors: those of Network::create, checkpoints and files; kIo where memory does not suffice; kInvalidArgument where the checkpoint is of another run, a
 // checkpoint is in the way, the data do not fit it, or the loss is no longer finite.
 [[nodiscard]] Result<TrainSummary> train(const Recipe& recipe, const Dataset& data,
                                          const TrainOptions& options, TrainObserver& observer);

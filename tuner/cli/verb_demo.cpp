@@ -107,6 +107,7 @@ Result<trainer::TrainSummary> train_net(const Demo& demo, const trainer::Recipe&
 }
 
 Result<DemoNet> run_net(const Demo& demo, trainer::Recipe recipe) {
+  LACUNA_TRY_VOID(trainer::check_layer_sizes(recipe, demo.data.train.features));
   const auto shapes =
       trainer::layer_shapes(recipe, demo.data.train.features, demo.engine.threads());
   LACUNA_TRY_VOID(tune_layers(demo, recipe, shapes));

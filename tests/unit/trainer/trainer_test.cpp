@@ -114,6 +114,7 @@ TEST_F(Train, Learns) {
   EXPECT_EQ(recorder.steps[3].steps, 4);
 }
 
+// Of layers so small that their plans do not depend on the number of threads either.
 TEST_F(Train, IsTheSameTwiceAndForAnyNumberOfThreads) {
   const Checkpoint once = run_in_memory(make_recipe());
   EXPECT_EQ(run_in_memory(make_recipe()), once);
@@ -256,6 +257,34 @@ TEST_F(Train, DoesNotOverwriteACheckpointUnasked) {
                 " exists: resume from it (--resume), replace it (--overwrite), or choose "
                 "another folder (--out)");
   EXPECT_TRUE(run_on_disk(make_recipe(), StartMode::kOverwrite, recorder));
+}
+
+// A run that replaces another and then fails leaves no checkpoint of the other one.
+TEST_F(Train, OverwriteRemovesTheCheckpointAtTheStart) {
+  Recorder recorder;
+  ASSERT_TRUE(run_on_disk(make_recipe(), StartMode::kFresh, recorder));
+  Recipe huge = make_recipe();
+  huge.layers.front().units = std::int64_t{1} << 40;
+  EXPECT_FALSE(run_on_disk(huge, StartMode::kOverwrite, recorder));
+  EXPECT_TRUE(std::filesystem::exists(checkpoint_)) << "a recipe that cannot run costs nothing";
+  Recipe diverging = make_recipe();
+  diverging.optimizer = {100, 0.99, 1, LrSchedule::kConstant};
+  diverging.epochs = 100;
+  diverging.checkpoint_every = 0;
+  EXPECT_FALSE(run_on_disk(diverging, StartMode::kOverwrite, recorder));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint_));
+}
+
+TEST_F(Train, RefusesALayerBeyondTheLimit) {
+  Recipe recipe = make_recipe();
+  recipe.layers.front().units = 1 << 20;
+  recipe.layers.insert(recipe.layers.begin() + 1, recipe.layers.front());
+  Recorder recorder;
+  const auto summary = train(recipe, data_, make_options(recorder), recorder);
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(summary.error().message,
+            "layers[1]: 1048576 units x 1048576 inputs are more than 1073741824 weights");
 }
 
 TEST_F(Train, RefusesToResumeAnotherRun) {
