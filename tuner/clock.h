@@ -4,7 +4,10 @@
 // every statistic can be tested with simulated time.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <ctime>
+#include <string>
 
 namespace lacuna {
 
@@ -23,5 +26,14 @@ class SteadyClock final : public Clock {
         .count();
   }
 };
+
+// Now, as ISO 8601 UTC: "2026-01-31T12:00:00Z". The wall clock only labels; it decides nothing.
+[[nodiscard]] inline std::string utc_now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
 
 }  // namespace lacuna

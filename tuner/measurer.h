@@ -74,12 +74,15 @@ struct EnumNames<RaceExit> {
       std::pair{RaceExit::kNotMeasured, std::string_view("not measured")}};
 };
 
+// A difference below this is a tie: the earlier candidate wins.
+inline constexpr double kTie = 0.005;
+
 struct RaceOptions {
   MeasureOptions measure;       // `rounds` counts the confirmation
   double drop_after_one = 2.0;  // times the best
   double drop_after_three = 1.25;
   std::size_t finalists = 3;
-  double tie = 0.005;  // a difference below this is a tie: the earlier candidate wins
+  double tie = kTie;
 };
 
 struct RaceEntry {

@@ -2,8 +2,6 @@
 #include "tuner/record_store.h"
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -82,15 +80,6 @@ Result<> remove_record_file(const std::filesystem::path& path) {
     return make_error(ErrorCode::kIo, "cannot remove {}: {}", path.string(), error.message());
   if (!removed) return make_error(ErrorCode::kNotFound, "{} does not exist", path.string());
   return {};
-}
-
-std::string utc_now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text.data(), length};
 }
 
 }  // namespace lacuna

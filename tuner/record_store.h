@@ -37,7 +37,4 @@ struct StoredRecord {
 
 [[nodiscard]] Result<> remove_record_file(const std::filesystem::path& path);
 
-// Now, as ISO 8601 UTC: "2026-01-31T12:00:00Z". The wall clock only labels; it decides nothing.
-[[nodiscard]] std::string utc_now_text();
-
 }  // namespace lacuna

@@ -10,8 +10,6 @@
 namespace lacuna {
 namespace {
 
-constexpr double kTie = 0.005;
-
 std::string percent(double fraction) {
   return fraction < 0.1 ? fmt::format("{:.1f} %", fraction * 100)
                         : fmt::format("{:.0f} %", fraction * 100);
@@ -27,7 +25,7 @@ std::string race_verdict(const RaceEntry& entry, const RaceEntry& winner) {
   const double slower = ratio - 1.0;
   std::string verdict;
   if (slower <= kTie)
-    verdict = "tie: within 0.5 %";
+    verdict = "tie: within " + percent(kTie);
   else
     verdict = "slower by " + percent(slower);
   if (entry.exit != RaceExit::kFinalist) verdict += fmt::format(", {}", to_text(entry.exit));

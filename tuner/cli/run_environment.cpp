@@ -2,10 +2,9 @@
 #include "tuner/cli/run_environment.h"
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <stdio.h>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 
 #include "targets/base/file.h"
 #include "targets/host.h"
+#include "tuner/clock.h"
 
 namespace lacuna::cli {
 namespace {
@@ -58,14 +58,11 @@ std::string system_text() {
 }  // namespace
 
 nlohmann::json run_environment(const HostDescription& host, const std::string& command) {
-  const auto now =
-      std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
   const auto pages = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES));
   const auto page_bytes = static_cast<std::int64_t>(sysconf(_SC_PAGESIZE));
   return {{"command", command},
           {"commit", commit_text()},
-          {"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                               fmt::gmtime(std::chrono::system_clock::to_time_t(now)))},
+          {"date", utc_now_text()},
           {"cpu", host.model_name.empty() ? host.vendor : host.model_name},
           {"fingerprint", host_fingerprint(host)},
           {"cores", host.cores},

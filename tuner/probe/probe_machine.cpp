@@ -2,11 +2,8 @@
 #include "tuner/probe/probe_machine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <optional>
 #include <string>
@@ -67,11 +64,6 @@ std::int64_t usable_memory() {
     bytes = std::min(bytes, parse_digits(cut_digits(text)).value_or(bytes));  // "max": no limit
   }
   return bytes / 4;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
 }
 
 // The tasks, and where in the profile the rate of each goes.
@@ -161,7 +153,7 @@ Result<MachineProfile> probe_machine(const HostDescription& host, Clock& clock,
       std::min(1.0, profile.parallel_efficiency / (profile.fma_f32_gflops * team.size()));
   profile.fingerprint = host_fingerprint(host);
   profile.model_name = host.model_name;
-  profile.measured_at = utc_now();
+  profile.measured_at = utc_now_text();
   profile.cores = host.cores;
   return profile;
 }

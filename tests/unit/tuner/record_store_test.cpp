@@ -17,6 +17,7 @@
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
+#include "tuner/clock.h"
 
 namespace lacuna {
 namespace {
