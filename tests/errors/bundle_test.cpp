@@ -11,15 +11,18 @@
 #include <initializer_list>
 #include <stdlib.h>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "lacuna/lacuna.h"
 #include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/planner.h"
 #include "targets/host.h"
+#include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/problem.h"
 #include "tests/errors/child_process.h"
 #include "tests/unit/codegen/temp_cache.h"
 
@@ -146,7 +149,7 @@ std::string multiply_through_c(const char* bundle, const char* target) {
       lacuna_plan_execute(plan, 0, &operands) != LACUNA_OK)
     return lacuna_last_error();
   const bool right = std::ranges::all_of(c, [](float x) { return x == 80.0F; });
-  std::string kernel = lacuna_plan_kernel(plan, 0);
+  const std::string kernel = lacuna_plan_kernel(plan, 0);
   lacuna_plan_destroy(plan);
   lacuna_mask_destroy(mask);
   lacuna_context_destroy(context);

@@ -2,6 +2,7 @@
 //
 // A process killed while it writes tuning records.
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/record.h"
+#include "targets/base/hash.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"

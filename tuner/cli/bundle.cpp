@@ -9,7 +9,6 @@
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "codegen/code_generator.h"
@@ -20,6 +19,7 @@
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/problem.h"
 #include "templates/schedule.h"
 
 namespace lacuna::cli {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/cli/demo_report.h"
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -9,7 +11,9 @@
 #include "runtime/trainer/layer.h"
 #include "runtime/trainer/trainer.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 #include "tests/unit/targets/temp_folder.h"
+#include "tuner/cli/demo_kernels.h"
 
 namespace lacuna::cli {
 namespace {
