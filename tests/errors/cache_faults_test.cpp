@@ -156,7 +156,7 @@ TEST(CacheFault, ReadersSeeWholeFilesWhileTwoProcessesWrite) {
   for (int i = 0; i < 100; ++i) {
     const auto found = cache.find("kernel", kKey);
     ASSERT_TRUE(found) << i;
-    ASSERT_TRUE(*found == kernel_number(0) || *found == kernel_number(1)) << i;
+    ASSERT_TRUE(found == kernel_number(0) || found == kernel_number(1)) << i;
   }
 }
 

@@ -71,15 +71,15 @@ typedef void (*lacuna_parallel_for)(void* pool, int64_t tasks,
                                     void* body_context);
 
 typedef struct lacuna_context_options {
-  size_t struct_size;               /* sizeof(lacuna_context_options) */
-  const char* cache_folder;         /* NULL = per-user cache ($LACUNA_HOME); "" = no disk cache */
-  const char* bundle_folder;        /* AOT bundle made by `lacuna generate --bundle`, for `target`; NULL = none */
-  int32_t threads;                  /* 0 = OpenMP's default, or 1 with a parallel_for */
+  size_t struct_size;        /* sizeof(lacuna_context_options) */
+  const char* cache_folder;  /* NULL = per-user cache ($LACUNA_HOME); "" = no disk cache */
+  const char* bundle_folder; /* made by `lacuna generate --bundle`, for `target`; NULL = none */
+  int32_t threads;           /* 0 = OpenMP's default, or 1 with a parallel_for */
   lacuna_parallel_for parallel_for; /* NULL = OpenMP */
   void* pool;                       /* first argument of parallel_for */
-  const char* target;               /* NULL = this machine; else a target's name or YAML file, whose code this
-                                       machine must be able to run. A bundle made with `lacuna generate --target T`
-                                       serves contexts of target T: kernels are stored under the target's name. */
+  /* NULL = this machine; else a target's name or YAML file, whose code this machine must be able to run. A bundle made
+     with `lacuna generate --target T` serves contexts of target T: kernels are stored under the target's name. */
+  const char* target;
 } lacuna_context_options;
 
 LACUNA_API lacuna_status lacuna_context_create(const lacuna_context_options* options,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -10,13 +11,19 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
 #include "targets/base/fields.h"
+#include "targets/target.h"
 #include "templates/format.h"
+#include "templates/kernel_spec.h"
 #include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
+#include "tests/unit/codegen/temp_cache.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace lacuna {
@@ -229,9 +236,9 @@ std::vector<Schedule> one_of_each_kind(const Problem& problem, const Format& for
 
 TEST_P(EmptyProduct, DoesSoWithEveryKindOfKernel) {
   const auto& [op, layout, sizes] = GetParam();
-  static const test::TempCache kernels;  // most are the same for each of the sizes
+  static const test::TempCache kKernels;  // most are the same for each of the sizes
   EngineOptions options;
-  options.cache_folder = kernels.path();
+  options.cache_folder = kKernels.path();
   const auto engine = make_engine(options);
   const auto mask = Mask::from_blocks(
       sizes.m, sizes.k, 64, 64, std::vector<std::uint8_t>(sizes.m == 0 || sizes.k == 0 ? 0 : 1));
