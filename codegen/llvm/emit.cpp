@@ -25,7 +25,21 @@ namespace lacuna {
 
 namespace {
 
-// Collects errors, and the register allocator's "spills generated in loop" remarks.
+// "..., Type: Spill, Align: 64, Size: 64": a slot of the stack frame that holds a spilled vector.
+bool names_vector_slot(llvm::StringRef remark) {
+  for (llvm::StringRef rest = remark; !rest.empty();) {
+    const auto [slot, after] = rest.split("Offset:");
+    rest = after;
+    unsigned bytes = 0;
+    constexpr unsigned kLeastVectorBytes = 16;
+    if (slot.contains("Type: Spill") && !slot.split("Size: ").second.consumeInteger(10, bytes) &&
+        bytes >= kLeastVectorBytes)
+      return true;
+  }
+  return false;
+}
+
+// Collects errors, the register allocator's "spills generated in loop" remarks, and the layout of the stack frame.
 struct Diagnostics : llvm::DiagnosticHandler {
   bool handleDiagnostics(const llvm::DiagnosticInfo& info) override {
     std::string text;
@@ -36,13 +50,19 @@ struct Diagnostics : llvm::DiagnosticHandler {
     if (info.getKind() == llvm::DK_MachineOptimizationRemarkMissed &&
         text.find("in loop") != std::string::npos)
       spills_in_loops = true;
+    if (info.getKind() == llvm::DK_MachineOptimizationRemarkAnalysis && names_vector_slot(text))
+      spills_vectors = true;
     return true;
   }
   bool isMissedOptRemarkEnabled(llvm::StringRef pass) const override { return pass == "regalloc"; }
+  bool isAnalysisRemarkEnabled(llvm::StringRef pass) const override {
+    return pass == "stack-frame-layout";
+  }
   bool isAnyRemarkEnabled() const override { return true; }
 
   std::string error;
   bool spills_in_loops = false;
+  bool spills_vectors = false;
 };
 
 const char* triple_of(Isa isa) {
@@ -100,7 +120,7 @@ Result<Emission> emit(llvm::Module& module, llvm::TargetMachine& machine, EmitKi
   Emission emission;
   const auto* const data = reinterpret_cast<const std::byte*>(bytes.data());
   emission.bytes.assign(data, data + bytes.size());
-  emission.spills_in_loops = diagnostics->spills_in_loops;
+  emission.may_spill_vectors = diagnostics->spills_in_loops && diagnostics->spills_vectors;
   return emission;
 }
 

@@ -24,7 +24,8 @@ namespace lacuna {
 
 struct Emission {
   std::vector<std::byte> bytes;  // an ELF object, or assembly text
-  bool spills_in_loops = false;  // LLVM's register allocator reported any, of any register class
+  // A vector has a spill slot, and something is spilled in some loop: the listing tells whether both are one.
+  bool may_spill_vectors = false;
 };
 enum class EmitKind { kObject, kAssembly };
 // Sets the module's triple and layout, then generates. Errors: kCompile with LLVM's message.

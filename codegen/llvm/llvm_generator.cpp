@@ -58,8 +58,7 @@ class LlvmGenerator : public CodeGenerator {
     LACUNA_TRY(const auto machine, make_target_machine(target));
     LACUNA_TRY(auto object, run(spec, target, *machine, EmitKind::kObject));
     const std::string name = kernel_name(spec, target.name);
-    if (object.spills_in_loops) {
-      // The remark does not tell vectors from pointers; the text does.
+    if (object.may_spill_vectors) {
       LACUNA_TRY(const auto text, run(spec, target, *machine, EmitKind::kAssembly));
       const AssemblyFacts facts = read_assembly(as_text(text));
       if (facts.spilled_vectors_in_loops > 0)

@@ -56,6 +56,16 @@ TEST(Listing, WideTilesBroadcastOnceForAllVectors) {
   EXPECT_EQ(count(listing.assembly, "vbroadcastss\tzmm"), 8U * 2);
 }
 
+TEST(Listing, AKernelThatSpillsVectorsIsRejected) {
+  Target boastful = find_target("zen4").value();
+  boastful.vector_registers = 64;
+  const auto parsed = parse_kernel_name("spmm_bsr32x32_f32_brow_crow_zen4_row_mr14nv3ku4_po");
+  const auto kernel = generator().compile(parsed.value().spec, boastful);
+  ASSERT_FALSE(kernel);
+  EXPECT_EQ(kernel.error().code, ErrorCode::kCompile);
+  EXPECT_NE(kernel.error().message.find("vector registers in an inner loop"), std::string::npos);
+}
+
 TEST(Listing, TailsAreMaskedNotPadded) {
   const auto listing = list("spmm_bsr16x1_f32_brow_crow_zen4_row_mr8nv2ku1_po", "zen4");
   EXPECT_GT(count(listing.assembly, "{k1} {z}"), 0U);
