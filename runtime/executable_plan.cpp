@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <sys/mman.h>
 #include <utility>
 #include <vector>
 
@@ -74,7 +75,8 @@ std::vector<std::int64_t> cut_panels(const PanelIndex& index, std::int64_t parts
   return cuts;
 }
 
-// Scratch of the calling thread, kept between calls. Null when there is no memory.
+// Scratch of the calling thread, kept between calls. Null when there is no memory. From a quarter of a huge page on it asks
+// for huge pages: packed operands are walked by columns, a page a step.
 float* thread_scratch(std::int64_t floats) {
   struct Free {
     void operator()(float* p) const { std::free(p); }
@@ -82,13 +84,18 @@ float* thread_scratch(std::int64_t floats) {
   thread_local std::unique_ptr<float[], Free> buffer;
   thread_local std::int64_t capacity = 0;
   if (floats > capacity) {
-    constexpr std::size_t kAlignment = 64;
-    const std::size_t bytes =
-        (static_cast<std::size_t>(floats) * sizeof(float) + kAlignment - 1) & ~(kAlignment - 1);
+    constexpr std::size_t kCacheLine = 64;
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    const std::size_t wanted = static_cast<std::size_t>(floats) * sizeof(float);
+    const bool huge = wanted >= kHugePage / 4;
+    const std::size_t alignment = huge ? kHugePage : kCacheLine;
+    const std::size_t bytes = (wanted + alignment - 1) / alignment * alignment;
     buffer.reset();
     capacity = 0;
-    buffer.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
-    if (buffer != nullptr) capacity = floats;
+    buffer.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
+    if (buffer == nullptr) return nullptr;
+    capacity = static_cast<std::int64_t>(bytes / sizeof(float));
+    if (huge) ::madvise(buffer.get(), bytes, MADV_HUGEPAGE);  // a wish: refusal changes nothing
   }
   return buffer.get();
 }
