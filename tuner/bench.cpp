@@ -57,13 +57,14 @@ struct Baselines {
   std::vector<LoadedBaseline> loaded;
 };
 
-Result<LoadedBaseline> load_baseline(GemmLibrary library, std::int32_t threads, Baselines& all) {
+Result<LoadedBaseline> load_baseline(GemmLibrary library, std::int32_t threads, Trial& trial,
+                                     const FloatBuffer& dense_a) {
   LACUNA_TRY(SgemmBaseline opened, SgemmBaseline::open(library, threads));
-  const Operands sparse = all.trial->operands(all.dense_a);
-  const DenseOperands dense{all.dense_a.data(), sparse.b, sparse.ldb, sparse.c, sparse.ldc};
-  const GemmCall call = make_gemm_call(all.trial->problem(), all.trial->n(), dense);
+  const Operands sparse = trial.operands(dense_a);
+  const DenseOperands dense{dense_a.data(), sparse.b, sparse.ldb, sparse.c, sparse.ldc};
+  const GemmCall call = make_gemm_call(trial.problem(), trial.n(), dense);
   opened.run(call);
-  if (auto right = all.trial->check_dense(all.dense_a.data()); !right)
+  if (auto right = trial.check_dense(dense_a.data()); !right)
     return add_context(opened.version(), std::move(right).error());
   return LoadedBaseline{std::move(opened), call};
 }
@@ -73,12 +74,12 @@ Result<Baselines> load_baselines(const PlanRequest& request, BenchResult& result
   plain.epilogue = Epilogue::kNone;
   plain.accumulate = false;
   Baselines all;
-  LACUNA_TRY(all.trial, Trial::make(*request.mask, plain));
+  LACUNA_TRY(Trial trial, Trial::make(*request.mask, plain));
   LACUNA_TRY(all.dense_a, make_dense_weights(*request.mask));
   for (const GemmLibrary library : {GemmLibrary::kOpenBlas, GemmLibrary::kOneDnn}) {
     BaselineResult entry;
     entry.name = to_text(library);
-    auto loaded = load_baseline(library, request.threads, all);
+    auto loaded = load_baseline(library, request.threads, trial, all.dense_a);
     if (loaded) {
       entry.name = loaded->library.version();
       all.loaded.push_back(std::move(loaded).value());
@@ -89,6 +90,7 @@ Result<Baselines> load_baselines(const PlanRequest& request, BenchResult& result
     }
     result.baselines.push_back(std::move(entry));
   }
+  all.trial = std::move(trial);  // its buffers, which the calls point into, stay where they are
   return all;
 }
 
