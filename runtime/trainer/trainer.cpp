@@ -59,7 +59,9 @@ class TrainingRun {
     if (state_.epoch >= recipe_.epochs)
       observer_.on_note(fmt::format("the checkpoint already has {} of {} epochs: nothing to train",
                                     state_.epoch, recipe_.epochs));
-    while (state_.epoch < recipe_.epochs && !summary_.interrupted)
+    const std::int64_t last =
+        options_.last_epoch > 0 ? std::min(options_.last_epoch, recipe_.epochs) : recipe_.epochs;
+    while (state_.epoch < last && !summary_.interrupted)
       LACUNA_TRY_VOID(run_epoch());
     LACUNA_TRY_VOID(capture());
     summary_.layers = network_->info();
@@ -71,7 +73,7 @@ class TrainingRun {
  private:
   Result<> check_start() const {
     const auto& path = options_.checkpoint_path;
-    if (options_.start == StartMode::kResume && path.empty())
+    if (options_.start == StartMode::kResume && path.empty() && options_.from == nullptr)
       return make_error(ErrorCode::kInvalidArgument, "resuming needs a checkpoint path");
     std::error_code error;
     if (options_.start == StartMode::kFresh && !path.empty() &&
@@ -95,7 +97,13 @@ class TrainingRun {
   }
 
   Result<> restore() {
-    LACUNA_TRY(Checkpoint stored, load_checkpoint(options_.checkpoint_path));
+    if (options_.from != nullptr) return restore_from(*options_.from, "the state to go on from");
+    LACUNA_TRY(const Checkpoint stored, load_checkpoint(options_.checkpoint_path));
+    return restore_from(stored, options_.checkpoint_path.string());
+  }
+
+  // `source` names it in errors.
+  Result<> restore_from(const Checkpoint& stored, const std::string& source) {
     LACUNA_TRY_VOID(check_same_run(stored.recipe, recipe_));
     auto& layers = network_->layers();
     if (stored.layers.size() != layers.size() || stored.step < 0 || stored.step > steps_ ||
@@ -103,10 +111,9 @@ class TrainingRun {
       return make_error(
           ErrorCode::kInvalidArgument,
           "{}: {} layers at epoch {}, step {} do not fit a run of {} layers and {} steps an epoch",
-          options_.checkpoint_path.string(), stored.layers.size(), stored.epoch, stored.step,
-          layers.size(), steps_);
+          source, stored.layers.size(), stored.epoch, stored.step, layers.size(), steps_);
     for (std::size_t l = 0; l < layers.size(); ++l)
-      LACUNA_TRY_VOID(restore_layer(l, stored.layers[l]));
+      LACUNA_TRY_VOID(restore_layer(l, stored.layers[l], source));
     state_.epoch = stored.epoch;
     state_.step = stored.step;
     state_.loss_sum = stored.loss_sum;
@@ -114,14 +121,14 @@ class TrainingRun {
     return {};
   }
 
-  Result<> restore_layer(std::size_t index, const LayerState& stored) {
+  Result<> restore_layer(std::size_t index, const LayerState& stored, const std::string& source) {
     Layer& layer = *network_->layers()[index];
     if (stored.mask.m != layer.shape().mask.m || stored.mask.k != layer.shape().mask.k ||
         stored.weights.size() != static_cast<std::size_t>(layer.shape().mask.nnz()) ||
         (stored.mask.flags != layer.shape().mask.flags))
       return make_error(ErrorCode::kInvalidArgument,
-                        "{}: the mask of layers[{}] is not that of the recipe and the data",
-                        options_.checkpoint_path.string(), index);
+                        "{}: the mask of layers[{}] is not that of the recipe and the data", source,
+                        index);
     LACUNA_TRY_VOID(layer.from_canonical(stored.weights, layer.weights().value));
     LACUNA_TRY_VOID(layer.from_canonical(stored.weights_velocity, layer.weights().velocity));
     std::copy(stored.bias.begin(), stored.bias.end(), layer.bias().value.begin());

@@ -72,13 +72,15 @@ class TrainObserver {
 enum class StartMode : std::uint8_t {
   kFresh,      // an existing checkpoint is an error
   kOverwrite,  // an existing checkpoint is removed before the first step
-  kResume,  // go on from the checkpoint, which must exist and be of the same run (check_same_run)
+  kResume,  // go on from the checkpoint, which must exist and be of the same run (check_same_run), or from `from`
 };
 
 struct TrainOptions {
   std::filesystem::path checkpoint_path;  // empty: no checkpoints
   std::filesystem::path metrics_path;  // JSON lines, appended on resume, else replaced; empty: none
   StartMode start = StartMode::kFresh;
+  const Checkpoint* from = nullptr;  // kResume: instead of the file at checkpoint_path
+  std::int64_t last_epoch = 0;  // return after this epoch of the run; 0: after the recipe's last
   int threads = 1;
   std::function<double()> clock_s;  // seconds, monotonic; required
   const std::atomic<bool>* stop =

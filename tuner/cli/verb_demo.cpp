@@ -94,33 +94,70 @@ Result<> tune_layers(const Demo& demo, const trainer::Recipe& recipe,
   return {};
 }
 
-Result<trainer::TrainSummary> train_net(const Demo& demo, const trainer::Recipe& recipe) {
+// One more epoch of the net.
+Result<> train_epoch(const Demo& demo, DemoNet& net) {
+  const auto done = static_cast<std::int64_t>(net.summary.epochs.size());
   trainer::TrainOptions options;
+  if (done > 0) {
+    options.start = trainer::StartMode::kResume;
+    options.from = &net.summary.state;
+  }
+  options.last_epoch = done + 1;
   options.threads = demo.engine.threads();
   options.clock_s = training_clock();
   options.stop = demo.context.stop;
-  TrainingDisplay display(demo.context.output, recipe.name);
-  LACUNA_TRY(trainer::TrainSummary summary, trainer::train(recipe, demo.data, options, display));
+  TrainingDisplay display(demo.context.output, net.recipe.name);
+  LACUNA_TRY(trainer::TrainSummary summary,
+             trainer::train(net.recipe, demo.data, options, display));
   if (summary.interrupted)
-    return make_error(ErrorCode::kInterrupted, "interrupted while training {}", recipe.name);
-  return summary;
+    return make_error(ErrorCode::kInterrupted, "interrupted while training {}", net.recipe.name);
+  summary.epochs.insert(summary.epochs.begin(), net.summary.epochs.begin(),
+                        net.summary.epochs.end());
+  net.summary = std::move(summary);
+  return {};
 }
 
-Result<DemoNet> run_net(const Demo& demo, trainer::Recipe recipe) {
+// The nets take turns, an epoch each: a busy stretch of a shared machine then slows all of them.
+Result<> train_nets(const Demo& demo, std::vector<DemoNet>& nets) {
+  for (bool any = true; any;) {
+    any = false;
+    for (DemoNet& net : nets) {
+      if (static_cast<std::int64_t>(net.summary.epochs.size()) >= net.recipe.epochs) continue;
+      LACUNA_TRY_VOID(train_epoch(demo, net));
+      any = true;
+    }
+  }
+  return {};
+}
+
+Result<std::vector<trainer::LayerShape>> shapes_of(const Demo& demo,
+                                                   const trainer::Recipe& recipe) {
   LACUNA_TRY_VOID(trainer::check_layer_sizes(recipe, demo.data.train.features));
-  const auto shapes =
-      trainer::layer_shapes(recipe, demo.data.train.features, demo.engine.threads());
-  LACUNA_TRY_VOID(tune_layers(demo, recipe, shapes));
-  DemoNet net;
-  LACUNA_TRY(net.summary, train_net(demo, recipe));
+  return trainer::layer_shapes(recipe, demo.data.train.features, demo.engine.threads());
+}
+
+Result<> measure_kernels(const Demo& demo, DemoNet& net) {
+  LACUNA_TRY(const auto shapes, shapes_of(demo, net.recipe));
   for (std::size_t l = 0; l < shapes.size(); ++l) {
     const bool by_blas = net.summary.layers[l].format == "dense";
     const auto measure = by_blas ? measure_dense_layer : measure_lacuna_layer;
     LACUNA_TRY(auto rates, measure(demo.engine, demo.clock, shapes[l], demo.context.stop));
     net.kernels.push_back(std::move(rates));
   }
-  net.recipe = std::move(recipe);
-  return net;
+  return {};
+}
+
+Result<std::vector<DemoNet>> run_nets(const Demo& demo, std::vector<trainer::Recipe> recipes) {
+  std::vector<DemoNet> nets;
+  for (trainer::Recipe& recipe : recipes) {
+    LACUNA_TRY(const auto shapes, shapes_of(demo, recipe));
+    LACUNA_TRY_VOID(tune_layers(demo, recipe, shapes));
+    nets.push_back({.recipe = std::move(recipe), .summary = {}, .kernels = {}});
+  }
+  LACUNA_TRY_VOID(train_nets(demo, nets));
+  for (DemoNet& net : nets)
+    LACUNA_TRY_VOID(measure_kernels(demo, net));
+  return nets;
 }
 
 Result<std::vector<trainer::Recipe>> load_recipes(const DemoVerbOptions& options) {
@@ -145,7 +182,7 @@ Result<std::vector<trainer::Recipe>> load_recipes(const DemoVerbOptions& options
 Result<> run_demo(const DemoVerbOptions& options, Context& context) {
   auto rigor = parse_enum<Rigor>(options.rigor);
   if (!rigor) return add_context("--rigor", std::move(rigor).error());
-  LACUNA_TRY(const auto recipes, load_recipes(options));
+  LACUNA_TRY(auto recipes, load_recipes(options));
   LACUNA_TRY(const int threads, training_threads(options.threads));
   LACUNA_TRY(const auto data,
              trainer::load_dataset(recipes.front().data, recipes.front().layers.back().units));
@@ -158,10 +195,7 @@ Result<> run_demo(const DemoVerbOptions& options, Context& context) {
   LACUNA_TRY(report.profile, find_or_probe(host, clock, context));
   LACUNA_TRY(const Session session, open_session(threads));
   const Demo demo{context, *session.engine, clock, report.profile, data, *rigor};
-  for (const trainer::Recipe& recipe : recipes) {
-    LACUNA_TRY(auto net, run_net(demo, recipe));
-    report.nets.push_back(std::move(net));
-  }
+  LACUNA_TRY(report.nets, run_nets(demo, std::move(recipes)));
   context.output.print("");
   context.output.print(to_text(report));
   LACUNA_TRY(const auto stem, store_report(options.out, report));

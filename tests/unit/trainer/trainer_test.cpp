@@ -142,6 +142,39 @@ TEST_F(Train, DenseByOpenBlasDoesNotDependOnThreadsHere) {
   EXPECT_EQ(run_in_memory(recipe, 2), summary->state);
 }
 
+TEST_F(Train, EpochByEpochInMemoryIsBitIdentical) {
+  const Recipe recipe = make_recipe();
+  Checkpoint state;
+  for (std::int64_t epoch = 1; epoch <= recipe.epochs; ++epoch) {
+    Recorder recorder;
+    TrainOptions options = make_options(recorder);
+    options.last_epoch = epoch;
+    if (epoch > 1) {
+      options.start = StartMode::kResume;
+      options.from = &state;
+    }
+    auto summary = train(recipe, data_, options, recorder);
+    ASSERT_TRUE(summary) << summary.error().message;
+    ASSERT_EQ(summary->epochs.size(), 1U);
+    EXPECT_EQ(summary->epochs.front().epoch, epoch);
+    state = std::move(summary->state);
+  }
+  EXPECT_EQ(state, run_in_memory(recipe));
+}
+
+TEST_F(Train, DoesNotGoOnFromAnotherRun) {
+  const Checkpoint state = run_in_memory(make_recipe());
+  Recipe other = make_recipe();
+  other.seed = 2;
+  Recorder recorder;
+  TrainOptions options = make_options(recorder);
+  options.start = StartMode::kResume;
+  options.from = &state;
+  const auto summary = train(other, data_, options, recorder);
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code, ErrorCode::kInvalidArgument);
+}
+
 // One epoch, then two more from the checkpoint. A constant rate, since the cosine spans all epochs.
 TEST_F(Train, ResumedAfterAnEpochIsBitIdentical) {
   Recipe recipe = make_recipe();
