@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codegen/code_generator.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -93,6 +94,7 @@ Hash128 kernel_key(const KernelSpec& spec, const Target& target) {
   hash_append(hasher, target.code_limit_bytes);  // decides what is rejected
   hasher.append_scalar(kAbiVersion);
   hasher.append_scalar(kTemplateVersion);
+  hasher.append_scalar(std::uint32_t{LACUNA_GENERATOR_VERSION});
   hasher.append(std::string_view(LACUNA_COMPILER_VERSION));
   return hasher.digest();
 }

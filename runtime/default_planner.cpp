@@ -48,8 +48,14 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
     spec.schedule = schedule;
-    ranked.push_back({schedule, estimate_cycles(estimate_work(spec, target, counts, n), target) *
-                                    longest_share(allowed_splits(spec, target), counts, n, team)});
+    const auto cycles_of = [&](const BlockCounts& part) {
+      return estimate_cycles(estimate_work(spec, target, part, n), target);
+    };
+    const Splits splits = allowed_splits(spec, target);
+    const double cycles = cycles_of(counts);
+    const double repeated = splits.repeats_packing ? cycles_of(without_blocks(counts)) : 0;
+    const double share = longest_share(splits, counts, n, team);
+    ranked.push_back({schedule, repeated + (cycles - repeated) * share});
   }
   return ranked;
 }

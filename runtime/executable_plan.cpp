@@ -327,7 +327,8 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   if (parallel.run == nullptr || parallel.threads <= 1) {
     grid.run(0);
   } else {
-    const std::int64_t wanted = std::min(kTasksPerThread * parallel.threads,
+    const std::int64_t per_thread = kernel.splits.repeats_packing ? 1 : kTasksPerThread;
+    const std::int64_t wanted = std::min(per_thread * parallel.threads,
                                          worthwhile_tasks(structure_.values_count(), operands.n));
     choose_parts(grid, kernel.splits, wanted);
     if (grid.tasks() == 1) {

@@ -101,15 +101,21 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
 BlockCounts block_counts(const Problem& problem, const Format& format, std::int64_t blocks) {
   const auto& bsr = std::get<Bsr>(format);
   const auto panels_of = [](std::int64_t extent, std::int32_t block) {
-    return extent == 0 ? 0 : (extent + block - 1) / block;
+    return (extent + block - 1) / block;
   };
   BlockCounts counts;
   counts.blocks = blocks;
   const bool transposed = problem.op == Op::kSpmmTransposed;
   counts.panels = transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
   counts.rows_out = transposed ? problem.k : problem.m;
-  counts.rows_in = problem.op == Op::kSpmmTransposed ? problem.m : problem.k;
+  counts.rows_in = transposed ? problem.m : problem.k;
   return counts;
+}
+
+BlockCounts without_blocks(const BlockCounts& counts) {
+  BlockCounts rest = counts;
+  rest.blocks = rest.panels = 0;
+  return rest;
 }
 
 double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,

@@ -77,6 +77,9 @@ class Planner {
 [[nodiscard]] BlockCounts block_counts(const Problem& problem, const Format& format,
                                        std::int64_t blocks);
 
+// What every part of a call does for itself where Splits::repeats_packing: the call without its blocks.
+[[nodiscard]] BlockCounts without_blocks(const BlockCounts& counts);
+
 // The longest thread's share of a call over n > 0 columns, from 1/threads to 1: a kernel that may be cut neither over
 // panels nor, for want of columns, over n leaves all work to one thread.
 [[nodiscard]] double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,

@@ -18,9 +18,12 @@ namespace lacuna {
 namespace {
 
 constexpr double kFloatBytes = 4;
-// Shuffles of one lanes x lanes transpose: four rounds of `lanes` (transpose.cpp).
+// One lanes x lanes transpose (transpose.cpp): 8 shuffles for four columns, and loads of four floats.
 double transpose_shuffles(double lanes) {
-  return 4 * lanes;
+  return 2 * lanes;
+}
+double transpose_loads(double lanes) {
+  return lanes * lanes / 4;
 }
 
 double ceil_div(double a, double b) {
@@ -50,22 +53,31 @@ Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
   return s;
 }
 
+void add_transposes(double squares, double lanes, WorkEstimate& work) {
+  work.vector_loads += squares * transpose_loads(lanes);
+  work.shuffles += squares * transpose_shuffles(lanes);
+}
+
 // Copies and transposes that the packing kernels make of B and C.
 void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
                  WorkEstimate& work) {
   if (!spec.schedule.pack) return;
-  const double rows_in = static_cast<double>(counts.rows_in);
-  const double rows_out = static_cast<double>(counts.rows_out);
-  work.vector_loads += rows_in * s.vectors;
+  const auto rows_in = static_cast<double>(counts.rows_in);
+  const auto rows_out = static_cast<double>(counts.rows_out);
   work.stores += rows_in * s.vectors;
   work.bytes_b += rows_in * s.n * kFloatBytes;
   if (spec.layout_b == Layout::kColMajor)
-    work.shuffles += ceil_div(rows_in, s.lanes) * s.vectors * transpose_shuffles(s.lanes);
-  if (spec.layout_c != Layout::kColMajor) return;
-  work.vector_loads += rows_out * s.vectors;
-  work.stores += rows_out * s.vectors;
-  work.bytes_c += 2 * rows_out * s.n * kFloatBytes;
-  work.shuffles += ceil_div(rows_out, s.lanes) * s.vectors * transpose_shuffles(s.lanes);
+    add_transposes(ceil_div(rows_in, s.lanes) * s.vectors, s.lanes, work);
+  else
+    work.vector_loads += rows_in * s.vectors;
+  // The row tile collects a column-major C in L1, scatter any C as a whole.
+  const bool scatter = spec.schedule.strategy == Strategy::kScatter;
+  if (scatter) work.bytes_c += 2 * rows_out * s.n * kFloatBytes;
+  if (scatter || spec.layout_c == Layout::kColMajor) work.stores += rows_out * s.vectors;
+  if (spec.layout_c == Layout::kColMajor)
+    add_transposes(ceil_div(rows_out, s.lanes) * s.vectors, s.lanes, work);
+  else if (scatter)
+    work.vector_loads += rows_out * s.vectors;
 }
 
 WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
@@ -140,24 +152,31 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   work.fmas = columns * row_vectors * s.n;
   work.vector_loads = tiles * s.nv * s.n;
   work.broadcasts = columns * ceil_div(row_vectors, s.nv) * s.n;
+  // The values are stored after every stretch of n, and read again from the second on.
   const double stretches = packs_c(spec) ? ceil_div(s.n, static_cast<double>(kPackedColumns)) : 1;
   work.stores = columns * row_vectors * stretches;
+  work.vector_loads += columns * row_vectors * (stretches - 1);
   work.tile_passes = tiles * stretches;
+  work.bytes_a = blocks * s.r * s.c * kFloatBytes * (2 * stretches - 1);
+  work.bytes_b = panels * s.r * s.n * kFloatBytes;
   if (spec.schedule.pack) {
     if (spec.layout_b == Layout::kRowMajor)
-      work.shuffles = panels * row_vectors * s.vectors * transpose_shuffles(s.lanes);
+      add_transposes(panels * row_vectors * s.vectors, s.lanes, work);
+    else
+      work.vector_loads += panels * row_vectors * s.n;
     work.stores += panels * row_vectors * s.n;
   }
+  // The address of a row of C is loaded once for ku columns.
+  if (groups_columns(spec)) work.broadcasts += columns * s.n / spec.schedule.ku;
   const bool strided_c = spec.layout_c == Layout::kColMajor && !packs_c(spec);
-  if (packs_c(spec)) {
-    const double rows = static_cast<double>(counts.rows_in);
-    work.shuffles += ceil_div(rows, s.lanes) * s.vectors * transpose_shuffles(s.lanes);
-    work.stores += rows * s.vectors;
-  }
-  work.bytes_a = blocks * s.r * s.c * kFloatBytes;
-  work.bytes_b = panels * s.r * s.n * kFloatBytes;
   work.bytes_c =
       (strided_c ? blocks * std::max(s.c, line_floats) : blocks * s.c) * s.n * kFloatBytes;
+  if (packs_c(spec)) {
+    const auto rows = static_cast<double>(counts.rows_in);
+    add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
+    work.stores += rows * s.vectors;
+    work.bytes_c += rows * s.n * kFloatBytes;
+  }
   return work;
 }
 

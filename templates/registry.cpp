@@ -2,7 +2,6 @@
 #include "templates/registry.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 namespace lacuna {
@@ -122,6 +121,10 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
                       bsr.c);
   if (s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument, "sddmm needs loop order po");
+  // LLVM would gather the broadcasts of all unrolled columns before the first FMA, and spill.
+  if (!s.pack && bsr.c == 1 && s.nv > 1 && s.ku > 1)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "one-column blocks without pack need ku 1 with {} vectors", s.nv);
   // The vectors of ku columns are held at once.
   const int scalars = target.has_feature("avx512f") ? 1 : 3;
   const int grouped = groups_columns(spec) ? (s.mr + s.ku) * s.nv + scalars : 0;
@@ -217,13 +220,14 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
   return legal;
 }
 
-// At least 64 rows, a few KiB that stay in L1, and whole vectors of 16 where 64 panels are enough for that.
+// At least 64 rows, and whole vectors of 16 where twice as many rows are enough for that: a few KiB, which stay in L1.
 std::int64_t panels_per_group(const KernelSpec& spec) {
   const std::int64_t height = dims_of(spec).height;
   constexpr std::int64_t kLeastRows = 64;
   constexpr std::int64_t kRowsOfAVector = 16;
   const std::int64_t least = (kLeastRows + height - 1) / height;
-  return round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
+  const std::int64_t whole = round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
+  return whole * height <= 2 * kLeastRows ? whole : least;
 }
 
 bool groups_columns(const KernelSpec& spec) {
@@ -278,7 +282,7 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
     case Strategy::kColumnTile:
       return {true, true, s.mr};
     case Strategy::kSddmmTile:
-      return {true, false, width};  // the reduction runs over n; each thread packs C for itself
+      return {true, false, width, packs_c(spec)};  // the reduction runs over n
   }
   return {};
 }

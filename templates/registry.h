@@ -48,7 +48,8 @@ inline constexpr std::int64_t kPackedRowOfC = 80;
 struct Splits {
   bool panels = true;
   bool n = true;
-  std::int32_t n_granule = 16;  // split n only at multiples of this
+  std::int32_t n_granule = 16;   // split n only at multiples of this
+  bool repeats_packing = false;  // every part packs C for itself: no more parts than threads
 };
 [[nodiscard]] Splits allowed_splits(const KernelSpec& spec, const Target& target);
 

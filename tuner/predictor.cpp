@@ -133,8 +133,12 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   p.seconds = overlapped({p.fma_s, p.load_s, p.store_s, p.memory_s}) + p.overhead_s;
   if (threads > 1) {
     const Splits splits = allowed_splits(spec, target);
-    p.seconds = p.seconds * longest_share(splits, counts, n, threads) / rates.parallel_efficiency +
-                kForkSeconds;
+    const double repeated = splits.repeats_packing
+                                ? predict(spec, target, rates, without_blocks(counts), n, 1).seconds
+                                : 0;
+    const double share = longest_share(splits, counts, n, threads);
+    p.seconds =
+        (repeated + (p.seconds - repeated) * share) / rates.parallel_efficiency + kForkSeconds;
   }
   return p;
 }

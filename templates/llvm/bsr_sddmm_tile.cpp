@@ -7,10 +7,19 @@
 // column-major B is used in place.
 //
 // A tile is mr columns of one block, or, with one-column blocks, the columns of mr neighbouring blocks of the row.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <variant>
+#include <vector>
+
+#include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -138,12 +147,27 @@ RowsOfC rows_of_entries(KernelBuilder& kb, const DenseC& c, Value* entry, Value*
 // issued twice.
 constexpr int kPrefetchColumns = 8;
 
-void prefetch_column(KernelBuilder& kb, const PanelOfB& b, int vectors, const RowsOfC& rows,
-                     const Values& pointers, std::int64_t step) {
+// What the tiles of one panel and stretch read.
+struct Operands {
+  Stretch stretch;
+  PanelOfB b;
+  DenseC c;
+  Value* add = nullptr;  // i1: values hold a sum to add to; null = never
+};
+
+// `vectors` vectors of the panel's rows, from row `sub` on.
+struct RowSlice {
+  Value* sub = nullptr;  // i64
+  int vectors = 1;
+  Value* last_mask = nullptr;  // of the last vector; null = whole
+};
+
+void prefetch_column(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
+                     const RowsOfC& rows, const Values& pointers) {
   if (kb.spec().schedule.pack) return;
-  const auto ahead = [&](Value* stride) { return kb.mul(stride, kb.i64(step + kPrefetchColumns)); };
-  for (int v = 0; v < vectors; ++v)
-    kb.prefetch(kb.at(kb.at(pointers.back(), ahead(b.column_bytes)), v * kb.vector_bytes()));
+  const auto ahead = [&](Value* stride) { return kb.mul(stride, kb.i64(kPrefetchColumns)); };
+  for (int v = 0; v < slice.vectors; ++v)
+    kb.prefetch(kb.at(kb.at(pointers.back(), ahead(in.b.column_bytes)), v * kb.vector_bytes()));
   const bool neighbours = kb.spec().layout_c == Layout::kColMajor && bsr_of(kb).c > 1;
   if (!neighbours) return;
   constexpr std::int64_t kLineBytes = 64;
@@ -152,134 +176,128 @@ void prefetch_column(KernelBuilder& kb, const PanelOfB& b, int vectors, const Ro
     kb.prefetch(kb.at(kb.at(pointers[0], ahead(kb.args().ldc_bytes)), offset));
 }
 
-// One tile: nv vectors of the panel from row `sub` on, times the rows of C, summed over the stretch. Where n is contiguous
-// in C, a group of ku columns goes scalar by scalar: a tile may have more rows of C than there are registers for their
-// addresses, and loads each address once a group.
-Values reduce_tile(KernelBuilder& kb, const Stretch& stretch, const PanelOfB& b, Value* sub,
-                   int vectors, Value* last_mask, const RowsOfC& rows) {
-  const int count = static_cast<int>(rows.offsets.size());
-  const RegisterTile registers{count, vectors};
-  const Values zeros(static_cast<std::size_t>(count * vectors), kb.zero());
+Value* load_of_panel(KernelBuilder& kb, const Operands& in, const RowSlice& slice, Value* column,
+                     int v) {
+  const bool last = v == slice.vectors - 1;
+  return kb.load(kb.at(column, v * kb.vector_bytes()),
+                 last && !in.b.padded ? slice.last_mask : nullptr);
+}
+
+Value* address_of_scalar(KernelBuilder& kb, const RowsOfC& rows, const Values& pointers, int i) {
+  const auto index = static_cast<std::size_t>(i);
+  const auto pointer = index / static_cast<std::size_t>(rows.per_pointer);
+  return kb.at(pointers[pointer], rows.offsets[index]);
+}
+
+// One tile: a slice of the panel times the rows of C, summed over the stretch. With groups_columns, ku columns go scalar by
+// scalar: a tile may have more rows of C than there are registers for their addresses, and loads each once a group.
+Values reduce_tile(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
+                   const RowsOfC& rows) {
+  const std::size_t count = rows.offsets.size();
+  const RegisterTile registers{static_cast<int>(count), slice.vectors};
+  const Values zeros(count * static_cast<std::size_t>(slice.vectors), kb.zero());
   std::vector<ReductionPointer> streams = rows.pointers;
-  streams.push_back({kb.at(b.base, kb.mul(sub, kb.i64(4))), b.column_bytes});
-  const auto vector = [&](const Values& p, std::int64_t step, int v) {
-    Value* const column = kb.at(p.back(), kb.mul(b.column_bytes, kb.i64(step)));
-    return kb.load(kb.at(column, v * kb.vector_bytes()),
-                   v == vectors - 1 && !b.padded ? last_mask : nullptr);
-  };
-  const auto row_address = [&](const Values& p, int i) {
-    const auto index = static_cast<std::size_t>(i);
-    return kb.at(p[index / static_cast<std::size_t>(rows.per_pointer)], rows.offsets[index]);
-  };
+  streams.push_back({kb.at(in.b.base, kb.mul(slice.sub, kb.i64(4))), in.b.column_bytes});
+  Value* const columns = kb.sub(in.stretch.end, in.stretch.n0);
+  const std::int64_t ku = kb.spec().schedule.ku;
+  if (!groups_columns(kb.spec()))
+    return reduce_n(kb, columns, streams, zeros, ku, [&](const Values& acc, const Values& p) {
+      prefetch_column(kb, in, slice, rows, p);
+      return outer_product(
+          kb, registers, acc, [&](int v) { return load_of_panel(kb, in, slice, p.back(), v); },
+          [&](int i) { return kb.broadcast(address_of_scalar(kb, rows, p, i)); });
+    });
   return reduce_n_in_groups(
-      kb, kb.sub(stretch.end, stretch.n0), streams, zeros, kb.spec().schedule.ku,
-      [&](Values acc, const Values& p, std::int64_t steps) {
-        for (std::int64_t step = 0; step < steps; ++step)
-          prefetch_column(kb, b, vectors, rows, p, step);
-        if (groups_columns(kb.spec()))
-          return outer_products(
-              kb, count, steps, acc, [&](std::int64_t step) { return vector(p, step, 0); },
-              [&](int i) { return row_address(p, i); });
-        for (std::int64_t step = 0; step < steps; ++step)
-          acc = outer_product(
-              kb, registers, acc, [&](int v) { return vector(p, step, v); },
-              [&](int i) {
-                Value* const column = kb.mul(rows.pointers[0].stride, kb.i64(step));
-                return kb.broadcast(kb.at(row_address(p, i), column));
-              });
-        return acc;
+      kb, columns, streams, zeros, ku, [&](const Values& acc, const Values& p, std::int64_t steps) {
+        prefetch_column(kb, in, slice, rows, p);
+        return outer_products(
+            kb, registers.scalars, steps, acc,
+            [&](std::int64_t step) {
+              Value* const column = kb.at(p.back(), kb.mul(in.b.column_bytes, kb.i64(step)));
+              return load_of_panel(kb, in, slice, column, 0);
+            },
+            [&](int i) { return address_of_scalar(kb, rows, p, i); });
       });
 }
 
-// Adds accumulators of scalar i to `vectors` vectors of values at `to`, which count from the second stretch on, or from the
-// first when the kernel accumulates.
-struct ValueStore {
-  int vectors = 1;
-  Value* last_mask = nullptr;  // of the last vector; null = whole
-  Value* add = nullptr;        // i1: there is something to add to
-};
-
-void store_column(KernelBuilder& kb, const ValueStore& store, const Values& acc, int i, Value* to) {
-  Value* const all = kb.ir().CreateVectorSplat(static_cast<unsigned>(kb.lanes()), store.add);
-  for (int v = 0; v < store.vectors; ++v) {
-    Value* const mask = v == store.vectors - 1 ? store.last_mask : nullptr;
+// Stores the accumulators of scalar i, or adds them to what the values hold, at `to`.
+void store_column(KernelBuilder& kb, const Operands& in, const RowSlice& slice, const Values& acc,
+                  int i, Value* to) {
+  for (int v = 0; v < slice.vectors; ++v) {
+    Value* const mask = v == slice.vectors - 1 ? slice.last_mask : nullptr;
     Value* const address = kb.at(to, v * kb.vector_bytes());
-    Value* const sum = acc[static_cast<std::size_t>(i * store.vectors + v)];
-    Value* const before = kb.load(address, kb.mask_and(mask, all));
-    kb.store(address, kb.fadd(sum, before), mask);
+    Value* sum = acc[static_cast<std::size_t>(i) * static_cast<std::size_t>(slice.vectors) +
+                     static_cast<std::size_t>(v)];
+    if (in.add != nullptr) {
+      Value* const all = kb.ir().CreateVectorSplat(static_cast<unsigned>(kb.lanes()), in.add);
+      sum = kb.fadd(sum, kb.load(address, kb.mask_and(mask, all)));
+    }
+    kb.store(address, sum, mask);
   }
 }
 
-// All vectors of a block's rows, nv at a time: body(sub, vectors, mask of the last vector or null).
-void for_each_row_slice(KernelBuilder& kb,
-                        const std::function<void(Value* sub, int vectors, Value* mask)>& body) {
+// All vectors of a block's rows, nv at a time.
+void for_each_row_slice(KernelBuilder& kb, const std::function<void(const RowSlice&)>& body) {
   const int r = bsr_of(kb).r;
-  const int step = kb.spec().schedule.nv * kb.lanes();
+  const int nv = kb.spec().schedule.nv;
+  const int step = nv * kb.lanes();
   const int whole = r / step * step;
   if (whole > 0)
-    kb.loop(kb.i64(0), kb.i64(whole), step, {}, Trip::kAtLeastOne,
-            [&](Value* sub, const Values&) -> Values {
-              body(sub, kb.spec().schedule.nv, nullptr);
-              return {};
-            });
+    for_each_step(kb, kb.i64(0), kb.i64(whole), step,
+                  [&](Value* sub) { body({sub, nv, nullptr}); });
   if (whole == r) return;
   const int vectors = (r - whole + kb.lanes() - 1) / kb.lanes();
   const int last = r - whole - (vectors - 1) * kb.lanes();
-  body(kb.i64(whole), vectors, last == kb.lanes() ? nullptr : kb.mask_below(kb.i64(last)));
+  body({kb.i64(whole), vectors, last == kb.lanes() ? nullptr : kb.mask_below(kb.i64(last))});
 }
 
-// What the tiles of one panel and stretch read.
-struct Operands {
-  Stretch stretch;
-  PanelOfB b;
-  DenseC c;
-  Value* add = nullptr;  // i1: values hold a sum to add to
-};
-
-void compute_wide_blocks(KernelBuilder& kb, const Operands& in, Value* begin, Value* end) {
-  const Bsr& bsr = bsr_of(kb);
-  const int mr = std::min(kb.spec().schedule.mr, bsr.c);
-  for_each_step(kb, begin, end, 1, [&](Value* entry) {
-    Value* const origin = kb.load_i32(kb.args().origin, entry);
-    Value* const block = kb.at(kb.args().values, kb.mul(entry, kb.i64(4LL * bsr.r * bsr.c)));
-    const auto compute_columns = [&](Value* column, int count) {
-      for_each_row_slice(kb, [&](Value* sub, int vectors, Value* mask) {
-        const RowsOfC rows = neighbouring_rows(kb, in.c, kb.add(origin, column), count);
-        const Values acc = reduce_tile(kb, in.stretch, in.b, sub, vectors, mask, rows);
-        Value* to =
-            kb.at(block, kb.add(kb.mul(column, kb.i64(bsr.r * 4LL)), kb.mul(sub, kb.i64(4))));
-        for (int i = 0; i < count; ++i)
-          store_column(kb, {vectors, mask, in.add}, acc, i, kb.at(to, i * bsr.r * 4LL));
-      });
-    };
-    const int whole = bsr.c / mr * mr;
-    for_each_step(kb, kb.i64(0), kb.i64(whole), mr,
-                  [&](Value* column) { compute_columns(column, mr); });
-    if (whole < bsr.c) compute_columns(kb.i64(whole), bsr.c - whole);
-  });
-}
-
-void compute_column_blocks(KernelBuilder& kb, const Operands& in, Value* begin, Value* end) {
-  const Bsr& bsr = bsr_of(kb);
-  const int mr = kb.spec().schedule.mr;
-  for_each_step(kb, begin, end, mr, [&](Value* entry) {
-    for_each_row_slice(kb, [&](Value* sub, int vectors, Value* mask) {
-      const RowsOfC rows = rows_of_entries(kb, in.c, entry, kb.sub(end, kb.i64(1)), mr);
-      const Values acc = reduce_tile(kb, in.stretch, in.b, sub, vectors, mask, rows);
-      for (int i = 0; i < mr; ++i) {
-        Value* const number = kb.add(entry, kb.i64(i));
-        kb.if_then(kb.ir().CreateICmpSLT(number, end), [&] {
-          Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(bsr.r * 4LL)));
-          store_column(kb, {vectors, mask, in.add}, acc, i, kb.at(block, kb.mul(sub, kb.i64(4))));
-        });
-      }
+void compute_wide_block(KernelBuilder& kb, const Operands& in, Value* entry) {
+  const std::int64_t r = bsr_of(kb).r;
+  const int c = bsr_of(kb).c;
+  const int mr = std::min(kb.spec().schedule.mr, c);
+  Value* const origin = kb.load_i32(kb.args().origin, entry);
+  Value* const block = kb.at(kb.args().values, kb.mul(entry, kb.i64(4 * r * c)));
+  const auto compute_columns = [&](Value* column, int count) {
+    for_each_row_slice(kb, [&](const RowSlice& slice) {
+      const RowsOfC rows = neighbouring_rows(kb, in.c, kb.add(origin, column), count);
+      const Values acc = reduce_tile(kb, in, slice, rows);
+      Value* to = kb.at(block, kb.add(kb.mul(column, kb.i64(4 * r)), kb.mul(slice.sub, kb.i64(4))));
+      for (int i = 0; i < count; ++i)
+        store_column(kb, in, slice, acc, i, kb.at(to, i * r * 4));
     });
+  };
+  const int whole = c / mr * mr;
+  for_each_step(kb, kb.i64(0), kb.i64(whole), mr,
+                [&](Value* column) { compute_columns(column, mr); });
+  if (whole < c) compute_columns(kb.i64(whole), c - whole);
+}
+
+// One-column blocks entry .. entry + mr - 1, those from `end` on computed but not stored.
+void compute_column_blocks(KernelBuilder& kb, const Operands& in, Value* entry, Value* end) {
+  const std::int64_t r = bsr_of(kb).r;
+  const int mr = kb.spec().schedule.mr;
+  for_each_row_slice(kb, [&](const RowSlice& slice) {
+    const RowsOfC rows = rows_of_entries(kb, in.c, entry, kb.sub(end, kb.i64(1)), mr);
+    const Values acc = reduce_tile(kb, in, slice, rows);
+    for (int i = 0; i < mr; ++i) {
+      Value* const number = kb.add(entry, kb.i64(i));
+      kb.if_then(kb.ir().CreateICmpSLT(number, end), [&] {
+        Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(r * 4)));
+        store_column(kb, in, slice, acc, i, kb.at(block, kb.mul(slice.sub, kb.i64(4))));
+      });
+    }
   });
+}
+
+// i1: the values hold the sum of earlier stretches, or what the caller accumulates to.
+Value* something_to_add(KernelBuilder& kb, const Stretch& stretch) {
+  if (kb.spec().accumulate) return kb.ir().getTrue();
+  if (!packs_c(kb.spec())) return nullptr;
+  return kb.ir().CreateICmpSGT(stretch.n0, kb.args().n_begin);
 }
 
 void compute_stretch(KernelBuilder& kb, const Stretch& stretch) {
-  Value* const later = kb.ir().CreateICmpSGT(stretch.n0, kb.args().n_begin);
-  Value* const add = kb.spec().accumulate ? kb.ir().getTrue() : later;
+  Value* const add = something_to_add(kb, stretch);
   const DenseC c = dense_c(kb, stretch);
   for_each_panel(kb, [&](Value* panel) {
     Value* const begin = kb.load_i64(kb.args().ptr, panel);
@@ -287,10 +305,13 @@ void compute_stretch(KernelBuilder& kb, const Stretch& stretch) {
     kb.if_then(kb.ir().CreateICmpSLT(begin, end), [&] {
       const PanelOfB b = panel_of_b(kb, stretch, panel_rows(kb, panel, bsr_of(kb).r).first);
       const Operands in{stretch, b, c, add};
-      if (bsr_of(kb).c == 1)
-        compute_column_blocks(kb, in, begin, end);
-      else
-        compute_wide_blocks(kb, in, begin, end);
+      const bool one_column = bsr_of(kb).c == 1;
+      for_each_step(kb, begin, end, one_column ? kb.spec().schedule.mr : 1, [&](Value* entry) {
+        if (one_column)
+          compute_column_blocks(kb, in, entry, end);
+        else
+          compute_wide_block(kb, in, entry);
+      });
     });
   });
 }

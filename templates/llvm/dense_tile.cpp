@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/llvm/dense_tile.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
 #include "templates/llvm/transpose.h"
+#include "templates/problem.h"
 
 namespace lacuna {
 
@@ -166,11 +171,8 @@ DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTi
 
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body) {
   const std::int64_t width = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
-  kb.loop(kb.args().n_begin, kb.args().n_end, width, {}, Trip::kMayBeZero,
-          [&](Value* n0, const Values&) -> Values {
-            body({n0, kb.min(kb.add(n0, kb.i64(width)), kb.args().n_end)});
-            return {};
-          });
+  for_each_step(kb, kb.args().n_begin, kb.args().n_end, width,
+                [&](Value* n0) { body({n0, kb.min(kb.add(n0, kb.i64(width)), kb.args().n_end)}); });
 }
 
 void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy) {

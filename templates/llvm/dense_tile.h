@@ -3,9 +3,10 @@
 // A tile of a dense operand, in place or in scratch; packing, storing and unpacking it.
 //
 // Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
-//   [0, W)                                 a row that absorbs stores of rows that are not this panel's
-//   [W, W + up(rows_in) * W)               the packed tile of B
-//   then up(rows_out) * W                  the tile of C, when C is column-major or the strategy is scatter
+//   W                     a row that absorbs stores of rows and columns that are not this call's
+//   up(rows_in) * W       with pack: the packed tile of B
+//   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile), all
+//                         of them (scatter)
 // where up() rounds up to whole vectors.
 #pragma once
 
@@ -24,7 +25,7 @@ struct DenseTile {
 [[nodiscard]] DenseTile b_in_place(KernelBuilder& kb, const ColumnTile& tile);
 [[nodiscard]] DenseTile c_in_place(KernelBuilder& kb, const ColumnTile& tile);
 
-// A stretch of columns [n0, end) of at most W, whose B (and C, where column-major) is in scratch.
+// A stretch of columns [n0, end) that is worked on at a time, from packing to storing.
 struct Stretch {
   llvm::Value* n0 = nullptr;
   llvm::Value* end = nullptr;
@@ -34,16 +35,17 @@ struct Stretch {
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile, llvm::Value* first_row);
 
-// Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. Writes whole
-// squares: rows and columns rounded up to lanes.
+// Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. From `lanes` rows
+// on it writes whole vectors: columns rounded up to lanes, those beyond the end copies of the last.
 struct TransposeCopy {
   llvm::Value *from, *ld_bytes, *rows, *columns, *to, *row_bytes;
 };
 void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy);
 
-// Calls body for each stretch of the call's columns.
+// Calls body for each stretch of at most W of the call's columns.
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
-// Copies B to scratch, n contiguous, transposing a column-major B. Columns beyond the end hold copies or zeros.
+// Copies B to scratch, n contiguous, transposing a column-major B. What columns beyond the end hold does not matter:
+// what is computed from them is not stored.
 void pack_b(KernelBuilder& kb, const Stretch& stretch);
 // Writes rows [begin, end) of C, which scratch holds from row `begin` on, to the operand, transposing into a column-major one,
 // with accumulation and epilogue.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace lacuna {
@@ -16,7 +17,7 @@ namespace {
 void end_block(KernelBuilder& kb) {
   auto& ir = kb.ir();
   auto* const next =
-      llvm::BasicBlock::Create(ir.getContext(), "round", ir.GetInsertBlock()->getParent());
+      llvm::BasicBlock::Create(ir.getContext(), "transpose", ir.GetInsertBlock()->getParent());
   ir.CreateBr(next);
   ir.SetInsertPoint(next);
 }

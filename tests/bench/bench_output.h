@@ -22,6 +22,7 @@ struct BenchProgram {
   std::string filter;  // only cases whose name contains it
   std::string format;  // of the file: json, as Google Benchmark's option says it
   std::string command;
+  std::string conditions;  // where the operands lived, repetitions, what was discarded
   nlohmann::json results = nlohmann::json::array();
   HostDescription host;
 
@@ -37,8 +38,9 @@ struct BenchProgram {
   // The shape of Google Benchmark's files: context and benchmarks.
   [[nodiscard]] Result<> write() const {
     if (out.empty()) return {};
-    const nlohmann::json document = {{"context", cli::run_environment(host, command)},
-                                     {"benchmarks", results}};
+    auto context = cli::run_environment(host, command);
+    context["conditions"] = conditions;
+    const nlohmann::json document = {{"context", context}, {"benchmarks", results}};
     return write_file_atomic(out, document.dump(1) + "\n");
   }
 };

@@ -157,7 +157,9 @@ bool report(const Case& c, const CaseResult& result, BenchProgram& program) {
 
 // How far apart the three operations on one mask are.
 void report_spread(const TimesByMask& times, BenchProgram& program) {
+  constexpr std::size_t kOperations = 3;
   for (const auto& [mask, seconds] : times) {
+    if (seconds.size() < kOperations) continue;  // the filter left some out
     const auto [fastest, slowest] = std::minmax_element(seconds.begin(), seconds.end());
     const double spread = *slowest / *fastest;
     std::printf("%-52s slowest / fastest operation %.2f%s\n", mask.c_str(), spread,
@@ -182,6 +184,13 @@ int run(int argc, char** argv) {
   app.add_option("--rounds", options.rounds, "samples of each")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   program.command = command_line(argc, argv);
+  program.conditions = fmt::format(
+      "one pinned core; operands in ordinary pages, in L2 where operand_bytes fits it; kernel, "
+      "peak loop and rivals in {} "
+      "interleaved rounds; seconds are the interleaved minimum, percent_of_peak_paired the median "
+      "of the rounds' ratios; "
+      "nothing discarded",
+      options.rounds);
   pin_to_one_core();
 
   auto host = describe_host();

@@ -195,6 +195,10 @@ int run(int argc, char** argv) {
   program.add_options(app);
   CLI11_PARSE(app, argc, argv);
   program.command = command_line(argc, argv);
+  program.conditions =
+      "one pinned core; every kernel compiled once, all in one process; then loaded from files "
+      "that the page cache holds; "
+      "execute() beside its bare kernel in interleaved rounds; nothing discarded";
   pin_to_one_core();
   auto host = describe_host();
   if (!host) return fail(host.error());

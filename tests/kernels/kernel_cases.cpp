@@ -79,7 +79,7 @@ std::int64_t tile_width(const KernelCase& kernel_case) {
     case Strategy::kColumnTile:
       return s.mr;
     case Strategy::kSddmmTile:
-      return kernel_case.target.f32_lanes();
+      return packs_c(kernel_case.spec) ? kPackedColumns : kernel_case.target.f32_lanes();
   }
   return 1;
 }
@@ -131,6 +131,14 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     shape.numbers = i % 2 == 0 ? Numbers::kReal : Numbers::kSmallIntegers;
     shape.padding = i % 3 == 0 ? 0 : 3;
     shapes.push_back(shape);
+  }
+  // More panels than are collected at a time before they are transposed into a column-major C.
+  const KernelSpec& spec = kernel_case.spec;
+  if (spec.schedule.strategy == Strategy::kRowTile && spec.schedule.pack) {
+    RunShape& shape = shapes.back();
+    const bool transposed = spec.op == Op::kSpmmTransposed;
+    const std::int64_t height = transposed ? c : r;
+    (transposed ? shape.k : shape.m) = (panels_per_group(spec) + 1) * height + height / 2;
   }
   return shapes;
 }

@@ -190,6 +190,24 @@ TEST(LongestShare, IsThatOfTheLargestNumberOfPieces) {
   EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = true, .n_granule = 64}, {}, 64, 8), 1);
 }
 
+// Every part of a packed sddmm transposes C for itself: threads do not make that shorter.
+TEST(DefaultPlanner, RepeatedPackingIsNotShared) {
+  Problem problem;
+  problem.op = Op::kSddmm;
+  problem.m = problem.k = 1024;
+  problem.n = 256;
+  problem.layout_b = problem.layout_c = Layout::kColMajor;
+  const Target target = find_target("sapphire-rapids").value();
+  const auto ranked = rank_schedules(problem, Bsr{16, 1}, 64, target, 64);
+  ASSERT_FALSE(ranked.empty());
+  // A block a panel: next to nothing is computed, and C as a whole would be transposed.
+  EXPECT_FALSE(ranked.front().pack);
+  KernelSpec spec = make_kernel_spec(problem, Bsr{16, 1}, ranked.front());
+  EXPECT_FALSE(allowed_splits(spec, target).repeats_packing);
+  spec.schedule.pack = true;
+  EXPECT_TRUE(allowed_splits(spec, target).repeats_packing);
+}
+
 // A kernel that packs B once for all panels can be cut only along n, and 16 columns are one piece.
 class DefaultPlannerForThreads : public testing::TestWithParam<std::tuple<Op, Layout>> {};
 
