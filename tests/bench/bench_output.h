@@ -17,34 +17,6 @@
 
 namespace lacuna {
 
-struct BenchProgram {
-  std::string out;     // JSON file; empty: none
-  std::string filter;  // only cases whose name contains it
-  std::string format;  // of the file: json, as Google Benchmark's option says it
-  std::string command;
-  std::string conditions;  // where the operands lived, repetitions, what was discarded
-  nlohmann::json results = nlohmann::json::array();
-  HostDescription host;
-
-  void add_options(CLI::App& app) {
-    app.add_option("--out,--benchmark_out", out, "write the results to this JSON file");
-    app.add_option("--filter,--benchmark_filter", filter, "only cases whose name contains this");
-    app.add_option("--benchmark_out_format", format, "json")->check(CLI::IsMember({"json"}));
-  }
-  [[nodiscard]] bool wants(const std::string& name) const {
-    return name.find(filter) != std::string::npos;
-  }
-
-  // The shape of Google Benchmark's files: context and benchmarks.
-  [[nodiscard]] Result<> write() const {
-    if (out.empty()) return {};
-    auto context = cli::run_environment(host, command);
-    context["conditions"] = conditions;
-    const nlohmann::json document = {{"context", context}, {"benchmarks", results}};
-    return write_file_atomic(out, document.dump(1) + "\n");
-  }
-};
-
 // Keeps this thread, and what it starts, on the last core it may use: the first one serves most interrupts.
 inline void pin_to_one_core() {
   cpu_set_t allowed;
@@ -59,12 +31,41 @@ inline void pin_to_one_core() {
   }
 }
 
-inline std::string command_line(int argc, char** argv) {
-  std::string line;
-  for (int i = 0; i < argc; ++i)
-    line += (i > 0 ? " " : "") + std::string(argv[i]);
-  return line;
-}
+struct BenchProgram {
+  std::string out;     // JSON file; empty: none
+  std::string filter;  // only cases whose name contains it
+  std::string format;  // of the file: json, as Google Benchmark's option says it
+  std::string command;
+  std::string conditions;  // where the operands lived, repetitions, what was discarded
+  nlohmann::json results = nlohmann::json::array();
+  HostDescription host;
+
+  void add_options(CLI::App& app) {
+    app.add_option("--out,--benchmark_out", out, "write the results to this JSON file");
+    app.add_option("--filter,--benchmark_filter", filter, "only cases whose name contains this");
+    app.add_option("--benchmark_out_format", format, "json")->check(CLI::IsMember({"json"}));
+  }
+  // After the options: notes the command line, keeps to one core, looks at the machine.
+  [[nodiscard]] Result<> start(int argc, char** argv) {
+    for (int i = 0; i < argc; ++i)
+      command += (i > 0 ? " " : "") + std::string(argv[i]);
+    pin_to_one_core();
+    LACUNA_TRY(host, describe_host());
+    return {};
+  }
+  [[nodiscard]] bool wants(const std::string& name) const {
+    return name.find(filter) != std::string::npos;
+  }
+
+  // The shape of Google Benchmark's files: context and benchmarks.
+  [[nodiscard]] Result<> write() const {
+    if (out.empty()) return {};
+    auto context = cli::run_environment(host, command);
+    context["conditions"] = conditions;
+    const nlohmann::json document = {{"context", context}, {"benchmarks", results}};
+    return write_file_atomic(out, document.dump(1) + "\n");
+  }
+};
 
 // Prints the error and gives the exit status.
 inline int fail(const Error& error) {

@@ -134,14 +134,10 @@ int run(int argc, char** argv) {
   BenchProgram program;
   program.add_options(app);
   CLI11_PARSE(app, argc, argv);
-  program.command = command_line(argc, argv);
+  if (auto started = program.start(argc, argv); !started) return fail(started.error());
   program.conditions =
       "one pinned core; huge pages; 61 interleaved rounds with the peak loop; nothing discarded";
-  pin_to_one_core();
-  auto host = describe_host();
-  if (!host) return fail(host.error());
-  program.host = *host;
-  if (!host->target.has_feature("avx512f")) {
+  if (!program.host.target.has_feature("avx512f")) {
     std::printf("these bounds are for AVX-512, which this machine lacks\n");
     return 0;
   }

@@ -184,7 +184,7 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rounds", options.rounds, "samples of each")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  program.command = command_line(argc, argv);
+  if (auto started = program.start(argc, argv); !started) return fail(started.error());
   program.conditions = fmt::format(
       "one pinned core; operands in ordinary pages, in L2 where operand_bytes fits it; kernel, "
       "peak loop and rivals in {} "
@@ -192,11 +192,7 @@ int run(int argc, char** argv) {
       "of the rounds' ratios; "
       "nothing discarded",
       options.rounds);
-  pin_to_one_core();
 
-  auto host = describe_host();
-  if (!host) return fail(host.error());
-  program.host = *host;
   EngineOptions engine_options;
   engine_options.threads = 1;
   auto engine = Engine::create(engine_options);

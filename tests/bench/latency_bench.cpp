@@ -194,15 +194,11 @@ int run(int argc, char** argv) {
   BenchProgram program;
   program.add_options(app);
   CLI11_PARSE(app, argc, argv);
-  program.command = command_line(argc, argv);
+  if (auto started = program.start(argc, argv); !started) return fail(started.error());
   program.conditions =
       "one pinned core; every kernel compiled once, all in one process; then loaded from files "
       "that the page cache holds; "
       "execute() beside its bare kernel in interleaved rounds; nothing discarded";
-  pin_to_one_core();
-  auto host = describe_host();
-  if (!host) return fail(host.error());
-  program.host = *host;
   if (program.wants("kernel")) {
     if (auto done = bench_kernels(program); !done) return fail(done.error());
   }
