@@ -33,8 +33,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int32_t kMaxThreads = 4096;
-
 std::vector<fs::path> split_paths(std::string_view text) {
   std::vector<fs::path> paths;
   while (!text.empty()) {

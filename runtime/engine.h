@@ -21,6 +21,8 @@
 
 namespace lacuna {
 
+inline constexpr std::int32_t kMaxThreads = 4096;  // of an engine
+
 struct EngineOptions {
   std::optional<Target> target;  // default: the host
   std::optional<std::filesystem::path>
@@ -28,7 +30,7 @@ struct EngineOptions {
   std::vector<std::filesystem::path>
       bundle_folders;        // AOT bundles (read only), searched before the cache;
                              // $LACUNA_BUNDLE (':'-separated) is appended
-  std::int32_t threads = 0;  // 0 = OpenMP's default
+  std::int32_t threads = 0;  // up to kMaxThreads; 0 = OpenMP's default
 };
 
 // Thread-safe. Outlives every ExecutablePlan made from it.

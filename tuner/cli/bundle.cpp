@@ -14,6 +14,7 @@
 #include "codegen/code_generator.h"
 #include "codegen/object_cache.h"
 #include "runtime/bsr_structure.h"
+#include "runtime/engine.h"
 #include "runtime/planner.h"
 #include "targets/base/hash.h"
 #include "targets/base/result.h"
@@ -26,8 +27,6 @@ namespace lacuna::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::int32_t kMaxThreads = 4096;  // of an engine
 
 struct PlanForThreads {
   Plan plan;
@@ -80,6 +79,9 @@ class Writer {
     const Hash128 key = kernel_key(spec, request_.target);
     fs::path path = bundle_.path_of(name, key);
     if (std::ranges::find(files_, path) != files_.end()) return {};
+    // Plans for other numbers of threads met it already.
+    if (const auto message = bundle_.find_rejection(name, key))
+      return make_error(ErrorCode::kCompile, "{}", *message);
     auto kernel = generator_.compile(spec, request_.target);
     if (!kernel) {
       if (kernel.error().code == ErrorCode::kCompile)
