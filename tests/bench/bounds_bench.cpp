@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the machine allows the kernels of the goal table, whatever their code: the rate of register tiles of broadcast
-// scalars and vectors whose operands are in L1, and the rate of copies inside L2, which is what packing an operand costs at
-// least. AVX-512 only: the tiles are those of the goal table on such machines.
+// scalars and vectors whose operands are in L1; of tiles of one vector that are fed from L2, as blocks of 16 rows need it;
+// and of copies inside L2, which is what packing an operand costs at least. AVX-512 only: the tiles are those of the goal
+// table on such machines.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -25,7 +26,8 @@ namespace {
 constexpr int kLanes = 16;
 constexpr std::int64_t kDepth =
     64;  // steps of a tile before its operands repeat: 2 to 18 KiB, in L1
-constexpr std::int64_t kPasses = 400;  // over them, in a sample
+constexpr std::int64_t kStreamedBlocks = 4096;  // of 16 values: 256 KiB, as at low density
+constexpr std::int64_t kPasses = 400;           // over them, in a sample
 
 // Vectors at b[step][v], scalars at a[step][i]; sums stay in registers throughout.
 template <int mr, int nv>
@@ -64,6 +66,52 @@ __attribute__((target("avx512f"))) void copy_into_window(const float* from, std:
   }
 }
 
+// One line from L2 for every 16 FMAs, in the order it lies there: what 16 sums of one vector need (sddmm of blocks of 16
+// rows, whose vectors are in L1 and whose scalars come from rows of C).
+__attribute__((target("avx512f"))) void run_streamed_tile(const float* vectors, const float* lines,
+                                                          std::int64_t count, float* c) {
+  __m512 sums[kLanes];
+#pragma GCC unroll 16
+  for (auto& sum : sums)
+    sum = _mm512_setzero_ps();
+  for (std::int64_t line = 0; line < count; ++line) {
+    const __m512 vector = _mm512_loadu_ps(vectors + line % kDepth * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i)
+      sums[i] = _mm512_fmadd_ps(_mm512_set1_ps(lines[line * kLanes + i]), vector, sums[i]);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i)
+    _mm512_storeu_ps(c + i * kLanes, sums[i]);
+}
+
+// A line of C in L2 read, increased by 16 FMAs and written: a column of a 16-row block in spmm_transposed, whose 16 rows of
+// B are in registers. Eight lines at a time, so that eight chains of FMAs are in flight; line after line, the best order.
+__attribute__((target("avx512f"))) void update_lines(const float* b, const float* values,
+                                                     float* lines, std::int64_t count) {
+  constexpr int kChains = 8;
+  __m512 rows[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i)
+    rows[i] = _mm512_loadu_ps(b + static_cast<std::ptrdiff_t>(i) * kLanes);
+  for (std::int64_t first = 0; first < count; first += kChains) {
+    const float* const block = values + first % kStreamedBlocks * kLanes;
+    float* const updated = lines + first * kLanes;
+    __m512 sums[kChains];
+#pragma GCC unroll 8
+    for (int x = 0; x < kChains; ++x)
+      sums[x] = _mm512_loadu_ps(updated + static_cast<std::ptrdiff_t>(x) * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i)
+#pragma GCC unroll 8
+      for (int x = 0; x < kChains; ++x)
+        sums[x] = _mm512_fmadd_ps(_mm512_set1_ps(block[x * kLanes + i]), rows[i], sums[x]);
+#pragma GCC unroll 8
+    for (int x = 0; x < kChains; ++x)
+      _mm512_storeu_ps(updated + static_cast<std::ptrdiff_t>(x) * kLanes, sums[x]);
+  }
+}
+
 struct Tile {
   int mr, nv;
   void (*run)(const float*, const float*, float*);
@@ -93,6 +141,34 @@ Result<> bench_tiles(BenchProgram& program) {
     const double percent = 100 * flop / peak_flop * samples.paired_ratio(0, t + 1);
     const std::string name = fmt::format("tile_{}x{}_in_l1", tile.mr, tile.nv);
     std::printf("%-24s %6.1f %% of the FMA peak\n", name.c_str(), percent);
+    program.results.push_back({{"name", name}, {"percent_of_peak_paired", percent}});
+  }
+  return {};
+}
+
+// Tiles of one vector and 16 scalars on operands in L2: 1 MiB, as B and C of the goal table.
+Result<> bench_tiles_from_l2(BenchProgram& program) {
+  constexpr std::int64_t kLines = 1024 * 256 / kLanes;
+  const RegisterLoop peak = make_fma_f32_loop(program.host.target);
+  constexpr std::int64_t kPeakSteps = 10000;
+  LACUNA_TRY(const HugeBuffer buffer, HugeBuffer::allocate(4 << 20));
+  auto* const floats = reinterpret_cast<float*>(buffer.data());
+  float* const vectors = floats + kLines * kLanes;
+  float* const values = vectors + kDepth * kLanes;
+  MeasureOptions measure;
+  measure.rounds = 61;
+  SteadyClock clock;
+  const Samples samples = measure_interleaved(
+      clock,
+      {[&] { peak.run(kPeakSteps); }, [&] { run_streamed_tile(vectors, floats, kLines, values); },
+       [&] { update_lines(vectors, values, floats, kLines); }},
+      measure);
+  const double peak_flop = peak.work_per_step * static_cast<double>(kPeakSteps);
+  const double flop = 2.0 * kLanes * kLanes * kLines;
+  std::size_t call = 0;
+  for (const char* const name : {"tile_16x1_streamed_from_l2", "row_update_16x1_in_l2"}) {
+    const double percent = 100 * flop / peak_flop * samples.paired_ratio(0, ++call);
+    std::printf("%-24s %6.1f %% of the FMA peak\n", name, percent);
     program.results.push_back({{"name", name}, {"percent_of_peak_paired", percent}});
   }
   return {};
@@ -142,6 +218,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (auto done = bench_tiles(program); !done) return fail(done.error());
+  if (auto done = bench_tiles_from_l2(program); !done) return fail(done.error());
   if (auto done = bench_packing(program); !done) return fail(done.error());
   if (auto written = program.write(); !written) return fail(written.error());
   return 0;
