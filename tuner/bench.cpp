@@ -26,8 +26,11 @@
 namespace lacuna {
 namespace {
 
-// About 5 us a call.
-constexpr std::int64_t kPeakSteps = 1000;
+// About 30 us a call.
+constexpr std::int64_t kPeakSteps = 6000;
+
+// Several calls a sample: the baselines have pushed the operands out, and one untimed call does not bring all of them back.
+constexpr double kSampleSeconds = 1e-3;
 
 // A baseline with the operands of its product.
 struct LoadedBaseline {
@@ -110,10 +113,10 @@ void fill_result(BenchResult& result, const Samples& samples, const PlanRequest&
     ++next;
   }
   if (peak_flops == 0) return;
-  result.peak_gflops = peak_flops / samples.minimum(next) * 1e-9;
+  result.peak_gflops = peak_flops / samples.yardstick_minimum(0) * 1e-9;
   result.percent_of_peak = 100 * result.gflops / result.peak_gflops / request.threads;
   result.percent_of_peak_paired =
-      100 * samples.paired_ratio(next, 0) * flops / peak_flops / request.threads;
+      100 * samples.ratio_to_yardstick(0) * flops / peak_flops / request.threads;
 }
 
 }  // namespace
@@ -146,9 +149,10 @@ Result<BenchResult> bench_plan(Engine& engine, Clock& clock, const PlanRequest& 
   for (const LoadedBaseline& baseline : baselines.loaded)
     calls.emplace_back([&baseline] { baseline.library.run(baseline.call); });
   const RegisterLoop peak = make_fma_f32_loop(engine.target());
-  if (options.peak) calls.emplace_back([&peak] { peak.run(kPeakSteps); });
 
   MeasureOptions measure;
+  measure.sample_s = kSampleSeconds;
+  if (options.peak) measure.yardstick = [&peak] { peak.run(kPeakSteps); };
   measure.rounds = options.rounds;
   measure.budget_s = options.budget_s;
   measure.stop = options.stop;

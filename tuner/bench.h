@@ -18,7 +18,7 @@ struct BenchOptions {
   std::int32_t rounds = 25;
   double budget_s = 5;
   bool baselines = true;
-  bool peak = true;  // run the probe's FMA loop in the same rounds
+  bool peak = true;  // run the probe's FMA loop around each sample
   const std::atomic<bool>* stop = nullptr;
 };
 
@@ -50,7 +50,7 @@ struct BenchResult {
   double gflops = 0;
   double peak_gflops = 0;             // of one core, in the same run; 0 = not measured
   double percent_of_peak = 0;         // of minima; of all the threads' peak
-  double percent_of_peak_paired = 0;  // median of the ratios of the same round
+  double percent_of_peak_paired = 0;  // median of the ratios to the loop right beside the sample
   std::vector<BaselineResult> baselines;
   std::int32_t samples = 0;
   std::int32_t threads = 1;

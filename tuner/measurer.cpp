@@ -40,6 +40,17 @@ double ratio_of(const std::vector<double>& a, const std::vector<double>& b, std:
   return median(std::move(ratios));
 }
 
+// Over the samples that both have, from the first on.
+double ratio_of_first(const std::vector<double>& a, const std::vector<double>& b) {
+  const std::size_t common = std::min(a.size(), b.size());
+  const auto end = static_cast<std::ptrdiff_t>(common);
+  return ratio_of({a.begin(), a.begin() + end}, {b.begin(), b.begin() + end}, common);
+}
+
+double minimum_of(const std::vector<double>& values) {
+  return values.empty() ? kInfinity : *std::min_element(values.begin(), values.end());
+}
+
 // The state shared by measuring and racing: batch sizes, samples, round counter, limits.
 class Session {
  public:
@@ -50,6 +61,7 @@ class Session {
         start_s_(clock.now_s()),
         batches_(candidates.size(), 1) {
     samples_.seconds.resize(candidates.size());
+    samples_.yardstick_seconds.resize(candidates.size());
   }
 
   // One sample of every candidate in `field`, in random order. False if stopped or out of budget before the end.
@@ -63,7 +75,7 @@ class Session {
     for (const std::size_t candidate : order) {
       if (stopped()) return false;
       if (samples_.seconds[candidate].empty()) warm_up(candidate);
-      samples_.seconds[candidate].push_back(sample(candidate));
+      add_sample(candidate);
     }
     ++rounds_;
     if (options_.after_round) options_.after_round(rounds_);
@@ -85,13 +97,28 @@ class Session {
   [[nodiscard]] const Samples& samples() const { return samples_; }
 
  private:
-  double sample(std::size_t candidate) {
-    const std::int64_t batch = batches_[candidate];
-    if (options_.untimed_call) candidates_[candidate]();
+  double time(const TimedCall& call, std::int64_t batch) {
     const double begin_s = clock_.now_s();
     for (std::int64_t i = 0; i < batch; ++i)
-      candidates_[candidate]();
+      call();
     return (clock_.now_s() - begin_s) / static_cast<double>(batch);
+  }
+
+  double sample(std::size_t candidate) {
+    if (options_.untimed_call) candidates_[candidate]();
+    return time(candidates_[candidate], batches_[candidate]);
+  }
+
+  void add_sample(std::size_t candidate) {
+    if (!options_.yardstick) {
+      samples_.seconds[candidate].push_back(sample(candidate));
+      return;
+    }
+    if (options_.untimed_call) candidates_[candidate]();
+    const double before = time(options_.yardstick, 1);
+    samples_.seconds[candidate].push_back(time(candidates_[candidate], batches_[candidate]));
+    const double after = time(options_.yardstick, 1);
+    samples_.yardstick_seconds[candidate].push_back(std::min(before, after));
   }
 
   // Grows the batch until a sample is long enough, then repeats until two samples agree.
@@ -230,9 +257,7 @@ class Race {
     const auto& best = session_.samples().seconds[winner];
     if (confirmed && exits_[candidate] == RaceExit::kFinalist)
       return ratio_of(own, best, static_cast<std::size_t>(options_.measure.rounds));
-    const std::size_t common = std::min(own.size(), best.size());
-    return ratio_of({own.begin(), own.begin() + static_cast<std::ptrdiff_t>(common)},
-                    {best.begin(), best.begin() + static_cast<std::ptrdiff_t>(common)}, common);
+    return ratio_of_first(own, best);
   }
 
   const RaceOptions& options_;
@@ -244,15 +269,22 @@ class Race {
 }  // namespace
 
 double Samples::minimum(std::size_t candidate) const {
-  const auto& own = seconds[candidate];
-  return own.empty() ? kInfinity : *std::min_element(own.begin(), own.end());
+  return minimum_of(seconds[candidate]);
 }
 
 double Samples::paired_ratio(std::size_t a, std::size_t b) const {
-  const std::size_t common = std::min(seconds[a].size(), seconds[b].size());
-  return ratio_of({seconds[a].begin(), seconds[a].begin() + static_cast<std::ptrdiff_t>(common)},
-                  {seconds[b].begin(), seconds[b].begin() + static_cast<std::ptrdiff_t>(common)},
-                  common);
+  return ratio_of_first(seconds[a], seconds[b]);
+}
+
+double Samples::yardstick_minimum(std::size_t candidate) const {
+  return candidate < yardstick_seconds.size() ? minimum_of(yardstick_seconds[candidate])
+                                              : kInfinity;
+}
+
+double Samples::ratio_to_yardstick(std::size_t candidate) const {
+  return candidate < yardstick_seconds.size()
+             ? ratio_of_first(yardstick_seconds[candidate], seconds[candidate])
+             : 1;
 }
 
 Samples measure_interleaved(Clock& clock, const std::vector<TimedCall>& candidates,

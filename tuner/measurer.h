@@ -33,6 +33,9 @@ struct MeasureOptions {
   // An untimed call before each sample puts the operands where repeated calls leave them: the others of the round have
   // just pushed them out of the inner caches.
   bool untimed_call = true;
+  // Timed right before and right after every sample, if not empty. A rate of the machine that candidates are compared with
+  // must be that of the same moment: under heavy vector code the clock rate changes within milliseconds.
+  TimedCall yardstick;
   double budget_s =
       1e30;  // no new round begins after this long; the first round is always completed
   std::uint64_t seed = 1;                                // of the order within the rounds
@@ -44,12 +47,18 @@ struct MeasureOptions {
 // Samples of several candidates, taken in turn. All rounds are complete except the last, when stopped.
 struct Samples {
   std::vector<std::vector<double>> seconds;  // [candidate][round]: seconds for one call
+  // [candidate][round]: the shorter of the yardstick's two calls around that sample; empty without one.
+  std::vector<std::vector<double>> yardstick_seconds;
   bool interrupted = false;
 
   // Infinity for a candidate without samples.
   [[nodiscard]] double minimum(std::size_t candidate) const;
   // Median over the rounds of seconds[a] / seconds[b]; 1 without a common round.
   [[nodiscard]] double paired_ratio(std::size_t a, std::size_t b) const;
+  // The yardstick's shortest call around the candidate's samples; infinity without one.
+  [[nodiscard]] double yardstick_minimum(std::size_t candidate) const;
+  // Median over the rounds of the yardstick's seconds / the candidate's; 1 without one.
+  [[nodiscard]] double ratio_to_yardstick(std::size_t candidate) const;
 };
 
 // Every candidate in every round.

@@ -2,8 +2,9 @@
 //
 // The speed goals of block-sparse f32 kernels on one core, operands in L2: percent of the FMA peak and speed-up over
 // dense OpenBLAS and oneDNN, for each operation, layout, block shape and density. Every kernel is the fastest of all
-// schedules of its format, raced here; kernel, baselines and peak loop are timed in the same rounds. The bytes of the
-// operands stand beside the figures: where they exceed L2, a call also waits for what lies behind it.
+// schedules of its format, raced here; kernel and baselines are timed in the same rounds, the peak loop right beside each
+// sample, because the clock rate of the moment differs. The bytes of the operands stand beside the figures: where they
+// exceed L2, a call also waits for what lies behind it.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -134,7 +135,7 @@ bool report(const Case& c, const CaseResult& result, BenchProgram& program) {
   const BenchResult& r = result.bench;
   const double openblas = speedup_over(r, "OpenBLAS");
   const double goal = kSpeedupGoal / result.density;
-  const bool reached = r.percent_of_peak >= kPeakGoal && openblas >= goal;
+  const bool reached = r.percent_of_peak_paired >= kPeakGoal && openblas >= goal;
   const auto parsed = parse_kernel_name(r.kernel);
   const std::string schedule = parsed ? to_text(parsed->spec.schedule) : r.kernel;
   const double mib = static_cast<double>(result.operand_bytes) / (1 << 20);
@@ -186,11 +187,10 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (auto started = program.start(argc, argv); !started) return fail(started.error());
   program.conditions = fmt::format(
-      "one pinned core; operands in ordinary pages, in L2 where operand_bytes fits it; kernel, "
-      "peak loop and rivals in {} "
-      "interleaved rounds; seconds are the interleaved minimum, percent_of_peak_paired the median "
-      "of the rounds' ratios; "
-      "nothing discarded",
+      "one pinned core; operands in ordinary pages, in L2 where operand_bytes fits it; kernel and "
+      "rivals in {} interleaved rounds, the peak loop right before and after each sample; seconds "
+      "are the interleaved minimum, percent_of_peak_paired the median ratio to the loop beside the "
+      "sample; nothing discarded",
       options.rounds);
 
   EngineOptions engine_options;

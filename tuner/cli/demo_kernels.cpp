@@ -114,9 +114,9 @@ Result<std::vector<KernelRate>> measure_dense_layer(Engine& engine, Clock& clock
     calls.emplace_back([&blas, call = make_gemm_call(problem, n, operands)] { blas.run(call); });
   }
   const RegisterLoop peak = make_fma_f32_loop(engine.target());
-  calls.emplace_back([&peak] { peak.run(kPeakSteps); });
 
   MeasureOptions options;
+  options.yardstick = [&peak] { peak.run(kPeakSteps); };
   options.rounds = kRounds;
   options.budget_s = kBudgetS;
   options.stop = stop;
@@ -126,11 +126,11 @@ Result<std::vector<KernelRate>> measure_dense_layer(Engine& engine, Clock& clock
       return make_error(ErrorCode::kInterrupted, "interrupted while measuring sgemm");
   const double flops = 2.0 * static_cast<double>(shape.mask.m) * static_cast<double>(shape.mask.k) *
                        static_cast<double>(n);
-  const double peak_flops_per_s =
-      peak.work_per_step * kPeakSteps / samples.minimum(problems.size()) * engine.threads();
   std::vector<KernelRate> rates;
   for (std::size_t p = 0; p < problems.size(); ++p) {
     const double seconds = samples.minimum(p);
+    const double peak_flops_per_s =
+        peak.work_per_step * kPeakSteps / samples.yardstick_minimum(p) * engine.threads();
     rates.push_back({operation_name(problems[p].op), blas.version() + " sgemm", seconds,
                      flops / seconds * 1e-9, 100 * flops / seconds / peak_flops_per_s});
   }

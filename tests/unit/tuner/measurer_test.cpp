@@ -146,6 +146,30 @@ TEST(Samples, PairedRatioSurvivesDrift) {
   EXPECT_NEAR(samples.paired_ratio(1, 0), 1.1, 0.05);
 }
 
+// A yardstick of the same moment tells how much of the machine a kernel uses, whatever the clock rate is just then: the
+// long candidate keeps the samples of one round far apart.
+TEST(Samples, RatioToTheYardstickSurvivesDriftWithinARound) {
+  SimulatedMachine machine;
+  machine.drift = 0.3;
+  machine.drift_period_s = 0.02;
+  MeasureOptions options;
+  options.rounds = 15;
+  options.yardstick = machine.kernel(50e-6);
+  const Samples samples =
+      measure_interleaved(machine.clock, {machine.kernel(100e-6), machine.kernel(7e-3)}, options);
+  EXPECT_NEAR(samples.ratio_to_yardstick(0), 0.5, 0.005);
+  ASSERT_EQ(samples.yardstick_seconds[0].size(), 15U);
+  EXPECT_GE(samples.yardstick_minimum(0), 50e-6);
+  EXPECT_LT(samples.yardstick_minimum(0), 66e-6);
+}
+
+TEST(Samples, WithoutAYardstickAreNotComparedWithIt) {
+  SimulatedMachine machine;
+  const Samples samples = measure_interleaved(machine.clock, {machine.kernel(1e-3)}, {});
+  EXPECT_EQ(samples.yardstick_minimum(0), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(samples.ratio_to_yardstick(0), 1);
+}
+
 std::vector<TimedCall> kernels(SimulatedMachine& machine, const std::vector<double>& seconds) {
   std::vector<TimedCall> calls;
   for (const double s : seconds)
