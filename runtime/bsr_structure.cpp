@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <vector>
@@ -288,6 +289,16 @@ void clear_edge_overlap(const BsrStructure& s, float* values) {
     for (std::int64_t j = block.col_overlap; j < s.format.c; ++j) {
       std::fill_n(out + j * s.format.r, block.row_overlap, 0.0F);
     }
+  });
+}
+
+void for_each_weight(
+    const BsrStructure& s,
+    const std::function<void(std::int64_t row, std::int64_t col, std::int64_t index)>& visit) {
+  for_each_place(s, [&](const BlockPlace& block) {
+    for (std::int64_t j = block.col_overlap; j < s.format.c; ++j)
+      for (std::int64_t i = block.row_overlap; i < s.format.r; ++i)
+        visit(block.row + i, block.col + j, block.first_value + j * s.format.r + i);
   });
 }
 

@@ -5,24 +5,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "runtime/mask.h"
+#include "runtime/panel_index.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 
 namespace lacuna {
-
-// Entries of one direction, in the form kernels take (templates/abi.h).
-struct PanelIndex {
-  std::vector<std::int64_t> ptr;  // [panels + 1]
-  // Per entry: origin of the block along the reduced dimension, in elements; then kOriginPadding zeros (abi.h).
-  std::vector<std::int32_t> origin;
-  std::vector<std::int32_t> block;  // per entry: block number; empty = identity
-
-  [[nodiscard]] std::int64_t panels() const { return static_cast<std::int64_t>(ptr.size()) - 1; }
-};
 
 struct BsrStructure {
   std::int64_t m = 0, k = 0;
@@ -53,6 +45,10 @@ void pack_values(const BsrStructure& s, const float* dense, std::int64_t lda, fl
 void unpack_values(const BsrStructure& s, const float* values, float* dense, std::int64_t lda);
 // Sets the elements of edge blocks that belong to a neighbour to zero (after sddmm).
 void clear_edge_overlap(const BsrStructure& s, float* values);
+// Calls visit(row, column, index of the value) for each stored element that is the block's own, block by block.
+void for_each_weight(
+    const BsrStructure& s,
+    const std::function<void(std::int64_t row, std::int64_t col, std::int64_t index)>& visit);
 // True if every stored element is in the mask: the format adds no padding (edge overlap aside).
 // The structure's sizes must be the mask's.
 [[nodiscard]] bool is_exact(const BsrStructure& s, const Mask& mask);

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "lacuna/lacuna.h"
-#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/mask_io.h"
@@ -229,10 +228,10 @@ Result<std::size_t> extent_of(std::int64_t lines, std::int64_t width, std::int64
 Result<> check_pack(const lacuna_plan* plan, const float* a, std::int64_t lda,
                     const float* values) {
   LACUNA_TRY_VOID(require(plan, "plan"));
-  const BsrStructure& s = plan->executable->structure();
-  LACUNA_TRY(const std::size_t extent, extent_of(s.m, s.k, lda));
+  const Problem& problem = plan->executable->problems().front();
+  LACUNA_TRY(const std::size_t extent, extent_of(problem.m, problem.k, lda));
   if (extent != 0) LACUNA_TRY_VOID(require(a, "a"));
-  if (s.values_count() != 0) LACUNA_TRY_VOID(require(values, "values"));
+  if (plan->executable->values_count() != 0) LACUNA_TRY_VOID(require(values, "values"));
   return {};
 }
 

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/bsr_structure.h"
 #include "runtime/planner.h"
 #include "runtime/record.h"
+#include "runtime/structure.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/format.h"
@@ -40,10 +40,10 @@ struct RankedSchedule {
 };
 
 std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const Format& format,
-                                               std::int64_t blocks, const Target& target,
+                                               const StoredCounts& stored, const Target& target,
                                                std::int32_t team) {
   KernelSpec spec = make_kernel_spec(problem, format, {});
-  const BlockCounts counts = block_counts(problem, format, blocks);
+  const BlockCounts counts = block_counts(problem, format, stored);
   const std::int64_t n = planning_n(problem);
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
@@ -60,12 +60,13 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
   return ranked;
 }
 
-RankedPlan rank_format(const PlanRequest& request, const Format& format, std::int64_t blocks) {
+RankedPlan rank_format(const PlanRequest& request, const Format& format,
+                       const StoredCounts& stored) {
   RankedPlan ranked{.plan = {format, {}, Provenance::kDefault}, .cycles = 0};
   for (const Problem& problem : request.problems) {
     // By the mask's weights, not the stored ones: else a format would gain by its padding.
     const std::int32_t team = team_of(problem, request.mask->nnz(), request.threads);
-    const auto schedules = estimate_schedules(problem, format, blocks, request.target, team);
+    const auto schedules = estimate_schedules(problem, format, stored, request.target, team);
     if (schedules.empty()) return {.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
     const auto best = std::ranges::min_element(schedules, {}, &RankedSchedule::cycles);
     ranked.plan.schedules.push_back(best->schedule);
@@ -91,11 +92,10 @@ std::optional<Plan> recorded_plan(const PlanRequest& request, const std::string&
 }  // namespace
 
 std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
-                                     std::int64_t blocks, const Target& target,
+                                     const StoredCounts& stored, const Target& target,
                                      std::int32_t threads) {
-  const auto& block = std::get<Bsr>(format);
   std::vector<RankedSchedule> ranked = estimate_schedules(
-      problem, format, blocks, target, team_of(problem, blocks * block.r * block.c, threads));
+      problem, format, stored, target, team_of(problem, stored.weights, threads));
   std::ranges::sort(ranked, [](const RankedSchedule& x, const RankedSchedule& y) {
     return std::tie(x.cycles, x.schedule) < std::tie(y.cycles, y.schedule);
   });
@@ -115,15 +115,11 @@ Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} would store elements outside the mask",
                       to_text(request.pinned_format.value_or(Bsr{})));
-  std::vector<Bsr> shapes;
-  shapes.reserve(formats.size());
-  for (const Format& format : formats)
-    shapes.push_back(std::get<Bsr>(format));
-  const std::vector<std::int64_t> blocks = count_blocks(*request.mask, shapes);
+  const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
 
   RankedPlan best{.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
   for (std::size_t i = 0; i < formats.size(); ++i)
-    if (RankedPlan ranked = rank_format(request, formats[i], blocks[i]);
+    if (RankedPlan ranked = rank_format(request, formats[i], stored[i]);
         ranked.cycles < best.cycles)
       best = std::move(ranked);
   if (best.plan.schedules.empty())

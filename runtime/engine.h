@@ -13,9 +13,9 @@
 
 #include "codegen/kernel.h"
 #include "codegen/object_cache.h"
-#include "runtime/bsr_structure.h"
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "templates/abi.h"
 #include "templates/registry.h"
 
@@ -97,21 +97,21 @@ class ExecutablePlan {
   [[nodiscard]] Result<> execute(std::size_t problem, const Operands& operands,
                                  const ParallelFor& parallel) const;
 
-  [[nodiscard]] const BsrStructure& structure() const { return structure_; }
+  [[nodiscard]] const Structure& structure() const { return structure_; }
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] const std::vector<Problem>& problems() const { return problems_; }
-  [[nodiscard]] std::int64_t values_count() const { return structure_.values_count(); }
+  [[nodiscard]] std::int64_t values_count() const { return lacuna::values_count(structure_); }
   [[nodiscard]] std::string kernel_name_of(std::size_t problem) const;
 
  private:
   ExecutablePlan() = default;
   struct BoundKernel {
     KernelSpec spec;
-    BsrKernel function = nullptr;
+    SparseKernel function = nullptr;
     Splits splits;
     std::vector<std::int64_t> panel_cuts;  // task boundaries over panels, balanced by stored blocks
   };
-  BsrStructure structure_;
+  Structure structure_;
   Plan plan_;
   std::vector<Problem> problems_;
   std::vector<BoundKernel> kernels_;

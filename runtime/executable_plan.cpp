@@ -11,15 +11,16 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <sys/mman.h>
 #include <utility>
 #include <vector>
 
 #include "codegen/kernel.h"
-#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
@@ -44,16 +45,16 @@ struct Roles {
   std::int64_t rows_b = 0, rows_c = 0;     // rows of the dense operands
 };
 
-Roles roles_of(const KernelSpec& spec, const BsrStructure& s) {
-  const PanelIndex& index =
-      panel_direction(spec) == PanelDirection::kBlockRows ? s.by_row : s.by_column;
+Roles roles_of(const KernelSpec& spec, const Problem& problem, const Structure& s) {
+  const PanelIndex& index = panel_index(s, panel_direction(spec));
+  const auto [m, k] = std::pair(problem.m, problem.k);
   switch (spec.op) {
     case Op::kSpmm:
-      return {&index, s.m, s.k, s.k, s.m};
+      return {&index, m, k, k, m};
     case Op::kSpmmTransposed:
-      return {&index, s.k, s.m, s.m, s.k};
+      return {&index, k, m, m, k};
     case Op::kSddmm:
-      return {&index, s.m, s.k, s.m, s.k};
+      return {&index, m, k, m, k};
   }
   return {};
 }
@@ -61,13 +62,13 @@ Roles roles_of(const KernelSpec& spec, const BsrStructure& s) {
 // Boundaries of up to `parts` panel ranges of about equal work; a panel costs its entries and its epilogue.
 std::vector<std::int64_t> cut_panels(const PanelIndex& index, std::int64_t parts) {
   const std::int64_t panels = index.panels();
-  const std::int64_t total = index.ptr.back() + panels;
+  const std::int64_t total = index.entries_before(panels) + panels;
   std::vector<std::int64_t> cuts{0};
   for (std::int64_t part = 1; part < parts; ++part) {
     const auto target = static_cast<std::int64_t>(
         static_cast<double>(total) * static_cast<double>(part) / static_cast<double>(parts));
     std::int64_t panel = cuts.back();
-    while (panel < panels && index.ptr[static_cast<std::size_t>(panel)] + panel < target)
+    while (panel < panels && index.entries_before(panel) + panel < target)
       ++panel;
     if (panel > cuts.back() && panel < panels) cuts.push_back(panel);
   }
@@ -129,11 +130,11 @@ Result<> check_dense(const DenseOperand& x, std::int64_t n) {
   return {};
 }
 
-Result<> check_operands(const Problem& problem, const Roles& roles, const BsrStructure& s,
+Result<> check_operands(const Problem& problem, const Roles& roles, std::int64_t values,
                         const Operands& operands) {
   if (operands.n < 0)
     return make_error(ErrorCode::kInvalidArgument, "n {} is negative", operands.n);
-  if (operands.values == nullptr && s.values_count() != 0)
+  if (operands.values == nullptr && values != 0)
     return make_error(ErrorCode::kInvalidArgument, "values is null");
   LACUNA_TRY_VOID(check_dense(
       {"b", "ldb", operands.b, operands.ldb, problem.layout_b, roles.rows_b}, operands.n));
@@ -149,10 +150,10 @@ Result<> check_operands(const Problem& problem, const Roles& roles, const BsrStr
 struct TaskGrid {
   const KernelSpec* spec = nullptr;
   const Target* target = nullptr;
-  BsrKernel function = nullptr;
+  SparseKernel function = nullptr;
   const std::vector<std::int64_t>* cuts = nullptr;
   std::int64_t panel_parts = 1, n_parts = 1, n_granule = 1;
-  BsrKernelArgs args{};  // of the whole call
+  KernelArgs args{};  // of the whole call
   std::atomic<std::int64_t> missing_scratch_floats{0};
 
   [[nodiscard]] std::int64_t tasks() const { return panel_parts * n_parts; }
@@ -166,7 +167,7 @@ struct TaskGrid {
     return std::min(n, part * granules / n_parts * n_granule);
   }
   void run(std::int64_t task) {
-    BsrKernelArgs part = args;
+    KernelArgs part = args;
     part.panel_begin = panel_cut(task / n_parts);
     part.panel_end = panel_cut(task / n_parts + 1);
     part.n_begin = n_cut(task % n_parts);
@@ -198,12 +199,13 @@ void choose_parts(TaskGrid& grid, const Splits& splits, std::int64_t wanted) {
   }
 }
 
-BsrKernelArgs make_args(const Roles& roles, const Operands& operands) {
-  BsrKernelArgs args{};
+KernelArgs make_args(const Roles& roles, const Operands& operands) {
+  KernelArgs args{};
   args.values = operands.values;
   args.ptr = roles.index->ptr.data();
   args.origin = roles.index->origin.data();
   args.block = roles.index->block.empty() ? nullptr : roles.index->block.data();
+  args.first_value = roles.index->first_value.empty() ? nullptr : roles.index->first_value.data();
   args.b = operands.b;
   args.c = operands.c;
   args.bias = operands.bias;
@@ -243,12 +245,12 @@ bool another_may_do(const Error& error) {
 // A planner picks by estimate; where its schedule cannot be had, the next best one takes its place. Where the caller gave
 // the plan, the fault is his to know.
 Result<const LoadedKernel*> load_first_to_be_had(Engine& engine, const Problem& problem,
-                                                 const BsrStructure& s, std::int32_t threads,
+                                                 const StoredCounts& stored, std::int32_t threads,
                                                  KernelSpec& spec) {
   auto loaded = engine.kernel(spec);
   if (loaded || !another_may_do(loaded.error())) return loaded;
   for (const Schedule& schedule :
-       rank_schedules(problem, s.format, s.nnz_blocks(), engine.target(), threads)) {
+       rank_schedules(problem, spec.format, stored, engine.target(), threads)) {
     spec.schedule = schedule;
     auto other = engine.kernel(spec);
     if (other || !another_may_do(other.error())) return other;
@@ -271,28 +273,30 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
   LACUNA_TRY_VOID(check_plan(*plan, bound));
 
   std::unique_ptr<ExecutablePlan> made(new ExecutablePlan);
-  LACUNA_TRY(made->structure_, make_bsr_structure(*bound.mask, std::get<Bsr>(plan->format)));
+  LACUNA_TRY(made->structure_, make_structure(*bound.mask, plan->format));
   if (bound.padding == Padding::kExact && !is_exact(made->structure_, *bound.mask))
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} would store elements outside the mask", to_text(plan->format));
   made->plan_ = std::move(*plan);
-  made->plan_.format = made->structure_.format;  // clamped to m and k
+  made->plan_.format = format_of(made->structure_);  // clamped to m and k
   made->problems_ = bound.problems;
   made->target_ = engine.target();
   made->threads_ = bound.threads;
 
+  const StoredCounts stored = count_stored(*bound.mask, std::span(&made->plan_.format, 1)).front();
   const std::int64_t parts = std::max(kFinePanelParts, kTasksPerThread * bound.threads);
   for (std::size_t i = 0; i < bound.problems.size(); ++i) {
     BoundKernel kernel;
     kernel.spec = make_kernel_spec(bound.problems[i], made->plan_.format, made->plan_.schedules[i]);
     LACUNA_TRY(const LoadedKernel* const loaded,
-               chosen_here ? load_first_to_be_had(engine, bound.problems[i], made->structure_,
-                                                  bound.threads, kernel.spec)
+               chosen_here ? load_first_to_be_had(engine, bound.problems[i], stored, bound.threads,
+                                                  kernel.spec)
                            : engine.kernel(kernel.spec));
     made->plan_.schedules[i] = kernel.spec.schedule;
-    kernel.function = reinterpret_cast<BsrKernel>(loaded->address());
+    kernel.function = reinterpret_cast<SparseKernel>(loaded->address());
     kernel.splits = allowed_splits(kernel.spec, made->target_);
-    kernel.panel_cuts = cut_panels(*roles_of(kernel.spec, made->structure_).index, parts);
+    kernel.panel_cuts =
+        cut_panels(panel_index(made->structure_, panel_direction(kernel.spec)), parts);
     made->kernels_.push_back(std::move(kernel));
   }
   return made;
@@ -308,15 +312,15 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
     return make_error(ErrorCode::kInvalidArgument, "problem {} is not below the plan's {}", problem,
                       kernels_.size());
   const BoundKernel& kernel = kernels_[problem];
-  const Roles roles = roles_of(kernel.spec, structure_);
-  LACUNA_TRY_VOID(check_operands(problems_[problem], roles, structure_, operands));
+  const Roles roles = roles_of(kernel.spec, problems_[problem], structure_);
+  LACUNA_TRY_VOID(check_operands(problems_[problem], roles, values_count(), operands));
   const bool writes_values = kernel.spec.op == Op::kSddmm;
   if (operands.n == 0) {  // an empty sum: zero for sddmm; spmm has no output at all
     if (writes_values && !kernel.spec.accumulate)
       std::fill_n(operands.values, values_count(), 0.0F);
     return {};
   }
-  if (roles.rows_out == 0 || (writes_values && structure_.nnz_blocks() == 0)) return {};
+  if (roles.rows_out == 0 || (writes_values && values_count() == 0)) return {};
 
   TaskGrid grid;
   grid.spec = &kernel.spec;
@@ -328,8 +332,8 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
     grid.run(0);
   } else {
     const std::int64_t per_thread = kernel.splits.repeats_packing ? 1 : kTasksPerThread;
-    const std::int64_t wanted = std::min(per_thread * parallel.threads,
-                                         worthwhile_tasks(structure_.values_count(), operands.n));
+    const std::int64_t wanted =
+        std::min(per_thread * parallel.threads, worthwhile_tasks(values_count(), operands.n));
     choose_parts(grid, kernel.splits, wanted);
     if (grid.tasks() == 1) {
       grid.run(0);
@@ -342,9 +346,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   }
   if (const std::int64_t floats = grid.missing_scratch_floats; floats != 0)
     return make_error(ErrorCode::kIo, "no memory for {} floats of scratch", floats);
-  if (writes_values &&
-      (structure_.m % structure_.format.r != 0 || structure_.k % structure_.format.c != 0))
-    clear_edge_overlap(structure_, operands.values);
+  if (writes_values) clear_unowned(structure_, operands.values);
   return {};
 }
 

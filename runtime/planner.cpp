@@ -11,6 +11,7 @@
 
 #include "runtime/bsr_structure.h"
 #include "runtime/mask.h"
+#include "runtime/structure.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
@@ -22,6 +23,7 @@ namespace lacuna {
 namespace {
 
 constexpr std::array kBlockDims = {1, 2, 4, 8, 16, 32, 64};
+constexpr std::array kJams = {2, 4, 5, 6};  // one row is bsr1x1
 
 Bsr clamp_to(const Bsr& block, const Mask& mask) {
   const auto clamp = [](std::int32_t dim, std::int64_t extent) {
@@ -41,15 +43,30 @@ bool stores_exactly(const Mask& mask, const Bsr& block, std::int64_t blocks) {
   return structure && is_exact(*structure, mask);
 }
 
-std::vector<Bsr> only_exact(const Mask& mask, const std::vector<Bsr>& blocks) {
-  const std::vector<std::int64_t> counts = count_blocks(mask, blocks);
-  std::vector<Bsr> exact;
-  for (std::size_t i = 0; i < blocks.size(); ++i)
-    if (stores_exactly(mask, blocks[i], counts[i])) exact.push_back(blocks[i]);
+std::vector<Format> only_exact(const Mask& mask, const std::vector<Format>& formats) {
+  const std::vector<StoredCounts> counts = count_stored(mask, formats);
+  std::vector<Format> exact;
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    const auto* const block = std::get_if<Bsr>(&formats[i]);
+    if (block == nullptr || stores_exactly(mask, *block, counts[i].blocks))
+      exact.push_back(formats[i]);
+  }
   return exact;
 }
 
+Format clamp_format(const Format& format, const Mask& mask) {
+  return std::visit(
+      PerFormat{[&](const Bsr& bsr) -> Format { return clamp_to(bsr, mask); },
+                [&](const Jam& jam) -> Format { return Jam{clamp_to({jam.r, 1}, mask).r}; }},
+      format);
+}
+
 Result<> check_pinned(const Format& format) {
+  if (const auto* const jam = std::get_if<Jam>(&format)) {
+    if (jam->r >= 1 && jam->r <= kMaxJam) return {};
+    return make_error(ErrorCode::kInvalidArgument, "{} jammed rows are not in [1, {}]", jam->r,
+                      kMaxJam);
+  }
   const auto& block = std::get<Bsr>(format);
   for (const auto& [name, dim] : {std::pair{"r", block.r}, std::pair{"c", block.c}})
     if (dim < 1 || dim > kMaxBlockDim)
@@ -84,29 +101,38 @@ Result<> check_plan_request(const PlanRequest& request) {
 
 std::vector<Format> candidate_formats(const PlanRequest& request) {
   const Mask& mask = *request.mask;
-  std::vector<Bsr> blocks;
+  std::vector<Format> formats;
+  const auto add = [&](const Format& format) {
+    const Format clamped = clamp_format(format, mask);
+    if (std::ranges::find(formats, clamped) == formats.end()) formats.push_back(clamped);
+  };
   if (request.pinned_format) {
-    blocks.push_back(clamp_to(std::get<Bsr>(*request.pinned_format), mask));
+    add(*request.pinned_format);
   } else {
     for (const std::int32_t r : kBlockDims)
       for (const std::int32_t c : kBlockDims)
-        if (const Bsr block = clamp_to({r, c}, mask);
-            std::ranges::find(blocks, block) == blocks.end())
-          blocks.push_back(block);
+        add(Bsr{r, c});
+    for (const std::int32_t r : kJams)
+      add(Jam{r});
   }
-  if (request.padding == Padding::kExact) blocks = only_exact(mask, blocks);
-  return {blocks.begin(), blocks.end()};
+  if (request.padding == Padding::kExact) formats = only_exact(mask, formats);
+  return formats;
 }
 
-BlockCounts block_counts(const Problem& problem, const Format& format, std::int64_t blocks) {
-  const auto& bsr = std::get<Bsr>(format);
+BlockCounts block_counts(const Problem& problem, const Format& format, const StoredCounts& stored) {
   const auto panels_of = [](std::int64_t extent, std::int32_t block) {
     return (extent + block - 1) / block;
   };
   BlockCounts counts;
-  counts.blocks = blocks;
+  counts.blocks = stored.blocks;
+  counts.weights = stored.weights;
   const bool transposed = problem.op == Op::kSpmmTransposed;
-  counts.panels = transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
+  counts.panels = std::visit(PerFormat{[&](const Bsr& bsr) {
+                                         return transposed ? panels_of(problem.k, bsr.c)
+                                                           : panels_of(problem.m, bsr.r);
+                                       },
+                                       [&](const Jam& jam) { return panels_of(problem.m, jam.r); }},
+                             format);
   counts.rows_out = transposed ? problem.k : problem.m;
   counts.rows_in = transposed ? problem.m : problem.k;
   return counts;
@@ -114,7 +140,7 @@ BlockCounts block_counts(const Problem& problem, const Format& format, std::int6
 
 BlockCounts without_blocks(const BlockCounts& counts) {
   BlockCounts rest = counts;
-  rest.blocks = rest.panels = 0;
+  rest.blocks = rest.weights = rest.panels = 0;
   return rest;
 }
 
@@ -148,7 +174,9 @@ double estimate_cycles(const WorkEstimate& work, const Target& target) {
                                                      : kDramBytesPerCycle;
   const double memory = (work.bytes_a + work.bytes_b + work.bytes_c) / rate;
   // Filling and draining a register tile: one pass through the FMA pipe and a few branches, not overlapped.
-  const double fixed = work.tile_passes * (pipes.fma_latency + 8.0);
+  constexpr double kMispredictionCycles = 16;
+  const double fixed =
+      work.tile_passes * (pipes.fma_latency + 8.0) + work.loop_ends * kMispredictionCycles;
   return std::max({fma, load, store, memory}) + shuffle + fixed;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/mask.h"
+#include "runtime/structure.h"
 #include "targets/base/fields.h"
 #include "targets/target.h"
 #include "templates/format.h"
@@ -61,8 +62,8 @@ class Planner {
   [[nodiscard]] virtual Result<Plan> plan(const PlanRequest& request) = 0;
 };
 
-// The formats considered for a mask: r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without duplicates;
-// only those that store exactly the mask when padding is kExact; only the pinned one when pinned.
+// The formats considered for a mask: blocks with r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without
+// duplicates, and jammed rows; only those that store exactly the mask when padding is kExact; only the pinned one when pinned.
 [[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
 
 // Checks sizes, problems and pins. Every planner calls it first.
@@ -73,9 +74,9 @@ class Planner {
   return problem.n > 0 ? problem.n : 256;
 }
 
-// What an M x K matrix with `blocks` stored blocks of the format makes of the operation: input of estimate_work.
+// What an M x K matrix that stores so much in the format makes of the operation: input of estimate_work.
 [[nodiscard]] BlockCounts block_counts(const Problem& problem, const Format& format,
-                                       std::int64_t blocks);
+                                       const StoredCounts& stored);
 
 // What every part of a call does for itself where Splits::repeats_packing: the call without its blocks.
 [[nodiscard]] BlockCounts without_blocks(const BlockCounts& counts);
@@ -105,9 +106,9 @@ inline constexpr double kMinTaskFlops = 262144;
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
 // Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share, for as many of
-// planning_threads(threads) as there are worthwhile_tasks; `blocks` is the number of stored blocks.
+// planning_threads(threads) as there are worthwhile_tasks.
 [[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
-                                                   std::int64_t blocks, const Target& target,
+                                                   const StoredCounts& stored, const Target& target,
                                                    std::int32_t threads);
 
 // Answers from the record store if it holds a record for this request, else ranks every candidate by the estimate of

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The calling convention of every generated CPU kernel: `void kernel(const lacuna::BsrKernelArgs*)`.
+// The calling convention of every generated CPU kernel: `void kernel(const lacuna::KernelArgs*)`.
 //
 // The runtime fills this struct; generated code reads it by the offsets below (static_asserts pin them). A change here
 // changes kAbiVersion, which is part of every cache key.
@@ -11,22 +11,26 @@
 
 namespace lacuna {
 
-inline constexpr std::uint32_t kAbiVersion = 3;
+inline constexpr std::uint32_t kAbiVersion = 4;
 
-// Elements of BsrKernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
+// Elements of KernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
 // entries meet. Their values are row numbers like the others (0 will do).
 inline constexpr std::int64_t kOriginPadding = 8;
 
 // One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end).
-// A *panel* is a block row of A (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output.
-struct BsrKernelArgs {
-  float* values;            // all blocks of A; read by spmm*, written by sddmm
-  const std::int64_t* ptr;  // [panels + 1] entries of panel p are [ptr[p], ptr[p+1])
+// A *panel* is a block row of A (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output. For jammed
+// rows it is their panel, whatever the operation, and an entry is a column of it.
+struct KernelArgs {
+  float* values;  // all of A's; read by spmm*, written by sddmm
+  // [panels + 1] entries of panel p are [ptr[p], ptr[p+1]). Jammed rows: [panels * groups + 1], those of group g of panel p
+  // are [ptr[p * groups + g - 1], ptr[p * groups + g]).
+  const std::int64_t* ptr;
   const std::int32_t*
       origin;  // per entry: first row of B that the block meets (element, not block, index);
                // for sddmm: first row of C
   const std::int32_t*
       block;  // per entry: the block's number in values; null = the entry's own number
+  const std::int64_t* first_value;  // jammed rows: per panel, where its values begin; else null
   const float* b;
   float* c;               // written by spmm*, read by sddmm
   const float* bias;      // indexed by C's row; may be null without a bias epilogue
@@ -38,8 +42,8 @@ struct BsrKernelArgs {
   std::int64_t n_begin, n_end;
 };
 
-static_assert(sizeof(BsrKernelArgs) == 128 && offsetof(BsrKernelArgs, ldb) == 64);
+static_assert(sizeof(KernelArgs) == 136 && offsetof(KernelArgs, ldb) == 72);
 
-using BsrKernel = void (*)(const BsrKernelArgs*);
+using SparseKernel = void (*)(const KernelArgs*);
 
 }  // namespace lacuna

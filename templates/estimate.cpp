@@ -37,8 +37,14 @@ struct Shape {
   double mr, nv;
 };
 
+Bsr block_of(const Format& format) {
+  return std::visit(
+      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; }},
+      format);
+}
+
 Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
-  const Bsr& bsr = std::get<Bsr>(spec.format);
+  const Bsr bsr = block_of(spec.format);
   const bool transposed = spec.op == Op::kSpmmTransposed;
   Shape s{};
   s.height = transposed ? bsr.c : bsr.r;
@@ -180,29 +186,108 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   return work;
 }
 
+// Groups that a panel's columns fall into, of those there are.
+double groups_met(const Jam& jam, const BlockCounts& counts, double panels) {
+  return panels > 0 ? std::min<double>(jam.groups(), static_cast<double>(counts.blocks) / panels)
+                    : 0;
+}
+
+WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const auto columns = static_cast<double>(counts.blocks);
+  const auto weights = static_cast<double>(counts.weights);
+  const auto panels = static_cast<double>(counts.panels);
+  const double tiles = ceil_div(s.vectors, s.nv);
+  WorkEstimate work;
+  work.fmas = weights * s.vectors;
+  work.vector_loads = columns * s.vectors;
+  work.broadcasts = (weights + columns) * tiles;  // and a number for each column
+  work.stores = static_cast<double>(counts.rows_out) * s.vectors;
+  work.tile_passes = panels * tiles;
+  work.loop_ends = work.tile_passes * groups_met(std::get<Jam>(spec.format), counts, panels);
+  const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
+  work.bytes_a = (weights + columns) * kFloatBytes * (streams_a ? tiles : 1);
+  work.bytes_b = columns * s.n * kFloatBytes;
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  add_packing(spec, s, counts, work);
+  return work;
+}
+
+WorkEstimate jam_scatter(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const auto columns = static_cast<double>(counts.blocks);
+  const auto weights = static_cast<double>(counts.weights);
+  const auto rows_in = static_cast<double>(counts.rows_in);
+  const double panels = ceil_div(rows_in, s.r);
+  const double tiles = ceil_div(s.vectors, s.nv);
+  WorkEstimate work;
+  work.fmas = weights * s.vectors;
+  work.vector_loads = (columns + rows_in) * s.vectors;
+  work.broadcasts = (weights + columns) * tiles;
+  work.stores = (columns + static_cast<double>(counts.rows_out)) * s.vectors;
+  work.tile_passes = panels * tiles;
+  work.loop_ends = work.tile_passes * groups_met(std::get<Jam>(spec.format), counts, panels);
+  work.bytes_a = (weights + columns) * kFloatBytes * tiles;
+  work.bytes_b = rows_in * s.n * kFloatBytes;
+  work.bytes_c = 2 * columns * s.n * kFloatBytes;
+  add_packing(spec, s, counts, work);
+  return work;
+}
+
+WorkEstimate jam_sddmm(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  const auto columns = static_cast<double>(counts.blocks);
+  const auto weights = static_cast<double>(counts.weights);
+  WorkEstimate work;
+  work.fmas = weights * s.vectors;
+  work.vector_loads = (columns + weights) * s.vectors;
+  work.stores = weights;
+  work.shuffles = weights * (std::log2(s.lanes) + 1);  // sums across
+  work.tile_passes = columns;
+  work.bytes_a = (weights + columns) * kFloatBytes;
+  work.bytes_b = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  work.bytes_c = columns * s.n * kFloatBytes;
+  const auto add_transposed = [&](std::int64_t rows) {
+    add_transposes(ceil_div(static_cast<double>(rows), s.lanes) * s.vectors, s.lanes, work);
+    work.stores += static_cast<double>(rows) * s.vectors;
+  };
+  if (spec.layout_b == Layout::kColMajor) add_transposed(counts.rows_out);
+  if (spec.layout_c == Layout::kColMajor) add_transposed(counts.rows_in);
+  return work;
+}
+
+WorkEstimate jam_work(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  switch (spec.op) {
+    case Op::kSpmm:
+      return jam_spmm(spec, s, counts);
+    case Op::kSpmmTransposed:
+      return jam_scatter(spec, s, counts);
+    case Op::kSddmm:
+      return jam_sddmm(spec, s, counts);
+  }
+  return {};
+}
+
+WorkEstimate bsr_work(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  switch (spec.schedule.strategy) {
+    case Strategy::kRowTile:
+      return row_tile(spec, s, counts);
+    case Strategy::kScatter:
+      return scatter(spec, s, counts);
+    case Strategy::kColumnTile:
+      return column_tile(spec, s, counts);
+    case Strategy::kSddmmTile:
+      return sddmm_tile(spec, s, counts);
+  }
+  return {};
+}
+
 }  // namespace
 
 WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
                            std::int64_t n) {
   const Shape s = shape_of(spec, target, n);
-  WorkEstimate work;
-  switch (spec.schedule.strategy) {
-    case Strategy::kRowTile:
-      work = row_tile(spec, s, counts);
-      break;
-    case Strategy::kScatter:
-      work = scatter(spec, s, counts);
-      break;
-    case Strategy::kColumnTile:
-      work = column_tile(spec, s, counts);
-      break;
-    case Strategy::kSddmmTile:
-      work = sddmm_tile(spec, s, counts);
-      break;
-  }
+  WorkEstimate work = std::holds_alternative<Jam>(spec.format) ? jam_work(spec, s, counts)
+                                                               : bsr_work(spec, s, counts);
   const double dense_rows = static_cast<double>(counts.rows_in + counts.rows_out);
-  work.footprint_bytes =
-      (static_cast<double>(counts.blocks) * s.r * s.c + dense_rows * s.n) * kFloatBytes;
+  work.footprint_bytes = (static_cast<double>(counts.weights) + dense_rows * s.n) * kFloatBytes;
   return work;
 }
 

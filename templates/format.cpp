@@ -15,6 +15,7 @@ namespace {
 
 struct FormatText {
   std::string operator()(const Bsr& bsr) const { return fmt::format("bsr{}x{}", bsr.r, bsr.c); }
+  std::string operator()(const Jam& jam) const { return fmt::format("jam{}", jam.r); }
 };
 
 Result<Format> parse_bsr(std::string_view dims, std::string_view text) {
@@ -31,6 +32,17 @@ Result<Format> parse_bsr(std::string_view dims, std::string_view text) {
   return Bsr{.r = static_cast<std::int32_t>(*r), .c = static_cast<std::int32_t>(*c)};
 }
 
+Result<Format> parse_jam(std::string_view rows, std::string_view text) {
+  const auto r = parse_digits(rows);
+  if (!r)
+    return make_error(ErrorCode::kInvalidArgument, "format '{}' is not jam<r>, for example jam4",
+                      text);
+  if (*r < 1 || *r > kMaxJam)
+    return make_error(ErrorCode::kInvalidArgument, "format '{}': jammed rows are from 1 to {}",
+                      text, kMaxJam);
+  return Jam{.r = static_cast<std::int32_t>(*r)};
+}
+
 }  // namespace
 
 std::string to_text(const Format& format) {
@@ -40,8 +52,9 @@ std::string to_text(const Format& format) {
 Result<Format> parse_format(std::string_view text) {
   std::string_view rest = text;
   if (cut_prefix(rest, "bsr")) return parse_bsr(rest, text);
-  return make_error(ErrorCode::kInvalidArgument, "format '{}' is not known, known is bsr<r>x<c>",
-                    text);
+  if (cut_prefix(rest, "jam")) return parse_jam(rest, text);
+  return make_error(ErrorCode::kInvalidArgument,
+                    "format '{}' is not known, known are bsr<r>x<c> and jam<r>", text);
 }
 
 }  // namespace lacuna

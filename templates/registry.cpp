@@ -15,10 +15,33 @@ struct BlockDims {
   int depth;   // reduced rows of a block
 };
 
+// r x c as the rows of a panel and the columns that are taken at once.
+BlockDims block_dims(const Format& format) {
+  return std::visit(PerFormat{[](const Bsr& bsr) { return BlockDims{bsr.r, bsr.c}; },
+                              [](const Jam& jam) { return BlockDims{jam.r, 1}; }},
+                    format);
+}
+
 BlockDims dims_of(const KernelSpec& spec) {
-  const Bsr& bsr = std::get<Bsr>(spec.format);
-  if (spec.op == Op::kSpmmTransposed) return {bsr.c, bsr.r};
-  return {bsr.r, bsr.c};
+  const BlockDims dims = block_dims(spec.format);
+  if (spec.op == Op::kSpmmTransposed) return {dims.depth, dims.height};
+  return dims;
+}
+
+bool is_jammed(const KernelSpec& spec) {
+  return std::holds_alternative<Jam>(spec.format);
+}
+
+// All rows of a panel share the loads of B, so they share a tile.
+Result<> check_jammed(const KernelSpec& spec) {
+  const int r = std::get<Jam>(spec.format).r;
+  if (r < 1 || r > kMaxJam)
+    return make_error(ErrorCode::kInvalidArgument, "{} jammed rows are outside [1, {}]", r,
+                      kMaxJam);
+  if (spec.schedule.mr != r)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} is not the {} jammed rows",
+                      spec.schedule.mr, r);
+  return {};
 }
 
 bool any_col_major(const KernelSpec& spec) {
@@ -51,6 +74,9 @@ Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   if (s.mr > dims_of(spec).height)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
                       s.mr, dims_of(spec).height);
+  if (is_jammed(spec) && (spec.op != Op::kSpmm || s.ku != 1))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "jammed rows take the row strategy for spmm only, with ku 1");
   if (any_col_major(spec) && !s.pack)
     return make_error(ErrorCode::kInvalidArgument,
                       "the row strategy needs pack with a column-major operand");
@@ -81,8 +107,9 @@ Result<> check_scatter(const KernelSpec& spec, const Target& target) {
 Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   const int height = dims_of(spec).height;
-  if (spec.op == Op::kSddmm)
-    return make_error(ErrorCode::kInvalidArgument, "the col strategy is not for sddmm");
+  if (spec.op == Op::kSddmm || is_jammed(spec))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the col strategy is for blocks, and not for sddmm");
   if (spec.layout_c != Layout::kColMajor || spec.layout_b != Layout::kColMajor)
     return make_error(ErrorCode::kInvalidArgument, "the col strategy needs column-major B and C");
   // A one-row block touches a line of B per token and row of A; packing serves it better.
@@ -105,11 +132,23 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
   return check_registers(spec, target, registers_needed(s, target));
 }
 
+// Jammed rows: r rows of B, ku sums for each, in whole vectors along n.
+Result<> check_jam_sddmm(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  if (s.nv != 1 || s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument, "sddmm of jammed rows needs nv 1 and order po");
+  if (s.pack != any_col_major(spec))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "sddmm of jammed rows packs column-major operands, and no others");
+  return check_registers(spec, target, s.mr * s.ku + 2);
+}
+
 Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
-  const Bsr& bsr = std::get<Bsr>(spec.format);
   if (spec.op != Op::kSddmm)
     return make_error(ErrorCode::kInvalidArgument, "the dot strategy is for sddmm");
+  if (is_jammed(spec)) return check_jam_sddmm(spec, target);
+  const Bsr& bsr = std::get<Bsr>(spec.format);
   if (s.nv > (bsr.r + target.f32_lanes() - 1) / target.f32_lanes())
     return make_error(ErrorCode::kInvalidArgument, "nv {} exceeds the {} rows of a block", s.nv,
                       bsr.r);
@@ -155,6 +194,7 @@ std::vector<int> balanced_parts(int height) {
 }
 
 std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
+  if (const auto* const jam = std::get_if<Jam>(&spec.format)) return {jam->r};
   const Bsr& bsr = std::get<Bsr>(spec.format);
   switch (strategy) {
     case Strategy::kRowTile:
@@ -184,6 +224,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return make_error(ErrorCode::kInvalidArgument, "{} {} is outside [1, {}]", name, value, high);
   if (spec.op == Op::kSddmm && spec.epilogue != Epilogue::kNone)
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
+  if (is_jammed(spec)) LACUNA_TRY_VOID(check_jammed(spec));
   switch (s.strategy) {
     case Strategy::kRowTile:
       if (spec.op == Op::kSddmm)
@@ -231,11 +272,12 @@ std::int64_t panels_per_group(const KernelSpec& spec) {
 }
 
 bool groups_columns(const KernelSpec& spec) {
-  return spec.schedule.nv == 1 && (spec.layout_c == Layout::kRowMajor || packs_c(spec));
+  return !is_jammed(spec) && spec.schedule.nv == 1 &&
+         (spec.layout_c == Layout::kRowMajor || packs_c(spec));
 }
 
 bool packs_c(const KernelSpec& spec) {
-  return spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
+  return !is_jammed(spec) && spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
          spec.layout_c == Layout::kColMajor;
 }
 
@@ -243,7 +285,7 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
                             std::int64_t rows_out, std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
   const std::int64_t width = spec.schedule.nv * lanes;
-  const Bsr& bsr = std::get<Bsr>(spec.format);
+  const BlockDims dims = block_dims(spec.format);
   const std::int64_t packed = spec.schedule.pack ? round_up(rows_in, lanes) * width : 0;
   switch (spec.schedule.strategy) {
     case Strategy::kRowTile: {
@@ -254,12 +296,16 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
     case Strategy::kScatter:
       return width + packed + (spec.schedule.pack ? round_up(rows_out, lanes) * width : 0);
     case Strategy::kColumnTile:
-      return spec.op == Op::kSpmmTransposed ? (rows_in + bsr.r) * bsr.c : 0;
+      return spec.op == Op::kSpmmTransposed ? (rows_in + dims.height) * dims.depth : 0;
     case Strategy::kSddmmTile: {
       if (!spec.schedule.pack) return 0;
+      if (is_jammed(spec))
+        return ((spec.layout_c == Layout::kColMajor ? rows_in : 0) +
+                (spec.layout_b == Layout::kColMajor ? rows_out : 0)) *
+               round_up(n, lanes);
       const std::int64_t columns = packs_c(spec) ? kPackedColumns : round_up(n, lanes);
       const std::int64_t c = packs_c(spec) ? round_up(rows_in, lanes) * kPackedRowOfC : 0;
-      return columns * round_up(bsr.r, lanes) + c;
+      return columns * round_up(dims.height, lanes) + c;
     }
   }
   return 0;
@@ -282,7 +328,9 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
     case Strategy::kColumnTile:
       return {true, true, s.mr};
     case Strategy::kSddmmTile:
-      return {true, false, width, packs_c(spec)};  // the reduction runs over n
+      // The reduction runs over n.
+      return {true, false, width,
+              packs_c(spec) || (is_jammed(spec) && spec.layout_c == Layout::kColMajor)};
   }
   return {};
 }

@@ -39,7 +39,7 @@ inline constexpr std::int64_t kPackedRowOfC = 80;
 // sddmm only: n is contiguous in what the tiles read as C, and tiles of one vector take ku columns at once.
 [[nodiscard]] bool groups_columns(const KernelSpec& spec);
 
-// Floats of BsrKernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
+// Floats of KernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,
                                           std::int64_t rows_in, std::int64_t rows_out,
                                           std::int64_t n);
@@ -59,8 +59,9 @@ enum class PanelDirection : std::uint8_t { kBlockRows, kBlockColumns };
 
 // What the kernel does per call, for prediction: exact counts from the block structure.
 struct BlockCounts {
-  std::int64_t panels = 0;  // output panels (block rows, or block columns for spmm_transposed)
-  std::int64_t blocks = 0;  // stored blocks
+  std::int64_t panels = 0;   // output panels (block rows, or block columns for spmm_transposed)
+  std::int64_t blocks = 0;   // stored blocks; jammed rows: columns of panels
+  std::int64_t weights = 0;  // stored values, padding included
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
 };
 struct WorkEstimate {
@@ -69,6 +70,7 @@ struct WorkEstimate {
   double broadcasts = 0;
   double stores = 0;
   double tile_passes = 0;  // times the register tile is set up and drained: fixed overhead each
+  double loop_ends = 0;    // of jammed rows' groups: loops whose length follows from the mask alone
   double shuffles = 0;     // of transposes
   double bytes_a = 0;      // bytes of A, B, C requested from beyond L1 under the loop order
   double bytes_b = 0;

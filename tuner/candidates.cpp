@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/bsr_structure.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
@@ -23,7 +23,7 @@ namespace {
 
 std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Problem& problem,
                                            const RankedFormat& option, const MachineRates& rates) {
-  const BlockCounts counts = block_counts(problem, option.format, option.blocks);
+  const BlockCounts counts = block_counts(problem, option.format, option.stored);
   const std::int64_t n = planning_n(problem);
   KernelSpec spec = make_kernel_spec(problem, option.format, Schedule{});
   std::vector<RankedSchedule> ranked;
@@ -43,16 +43,12 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
                                                   const MachineRates& rates) {
   LACUNA_TRY_VOID(check_plan_request(request));
   const std::vector<Format> formats = candidate_formats(request);
-  std::vector<Bsr> shapes;
-  shapes.reserve(formats.size());
-  for (const Format& format : formats)
-    shapes.push_back(std::get<Bsr>(format));
-  const std::vector<std::int64_t> blocks = count_blocks(*request.mask, shapes);
+  const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
 
   std::vector<RankedFormat> ranked;
   for (std::size_t i = 0; i < formats.size(); ++i) {
     RankedFormat option{
-        .format = formats[i], .blocks = blocks[i], .schedules = {}, .predicted_s = 0};
+        .format = formats[i], .stored = stored[i], .schedules = {}, .predicted_s = 0};
     bool legal = true;
     for (const Problem& problem : request.problems) {
       option.schedules.push_back(rank_schedules(request, problem, option, rates));

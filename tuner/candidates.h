@@ -19,7 +19,7 @@ struct RankedSchedule {
 // One format for all problems.
 struct RankedFormat {
   Format format;
-  std::int64_t blocks = 0;                             // stored blocks, exact
+  StoredCounts stored;                                 // exact
   std::vector<std::vector<RankedSchedule>> schedules;  // [problem], best predicted first
   double predicted_s = 0;  // one call of every problem in turn, each with its best schedule
 };

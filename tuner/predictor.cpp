@@ -29,6 +29,8 @@ constexpr double kShufflesPerCycle = 1;
 constexpr double kTilePassCycles = 12;
 // Cycles to visit a block in a tile pass: its index, addresses, a short loop's end.
 constexpr double kBlockVisitCycles = 2;
+// A loop whose length follows from the mask alone ends with a misprediction.
+constexpr double kLoopEndCycles = 16;
 constexpr double kOverlapExponent = 3;
 // Share of the requested bytes that really come from the level that holds the operands: the rest is still in L1, from a
 // neighbouring block or tile. Exponent, cycles and share were fitted together on 30 problems (masks of 1x1, 4x4, 8x8,
@@ -72,10 +74,10 @@ double overlapped(std::initializer_list<double> parts) {
   return std::pow(sum, 1.0 / kOverlapExponent);
 }
 
-// Blocks met in all tile passes. A pass of the dot strategy is within a block; scatter passes are over block rows.
+// Blocks met in all tile passes; of jammed rows, columns. A pass of the dot strategy is within a block; scatter passes are over block rows.
 double block_visits(const KernelSpec& spec, const BlockCounts& counts, double tile_passes) {
   if (spec.schedule.strategy == Strategy::kSddmmTile) return 0;
-  const std::int32_t r = std::get<Bsr>(spec.format).r;
+  const std::int32_t r = std::visit([](const auto& format) { return format.r; }, spec.format);
   const std::int64_t lists =
       spec.schedule.strategy == Strategy::kScatter ? (counts.rows_in + r - 1) / r : counts.panels;
   return lists > 0 ? tile_passes * static_cast<double>(counts.blocks) / static_cast<double>(lists)
@@ -122,7 +124,7 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
                level_rate(target, rates, work.footprint_bytes);
   const double visits = block_visits(spec, counts, work.tile_passes);
   p.overhead_s = (work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) +
-                  visits * kBlockVisitCycles) /
+                  visits * kBlockVisitCycles + work.loop_ends * kLoopEndCycles) /
                  rates.clock_hz;
 
   const std::array parts = {std::pair{p.fma_s, Bound::kFma}, std::pair{p.load_s, Bound::kLoads},

@@ -7,13 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <numeric>
 #include <span>
 #include <vector>
 
-#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/problem.h"
@@ -51,41 +52,12 @@ struct Sum {
   }
 };
 
-// Where A(row, col) of the mask is among the values.
-std::int64_t value_index(const BsrStructure& s, std::int64_t row, std::int64_t col) {
-  const std::int64_t r = s.format.r;
-  const std::int64_t c = s.format.c;
-  const std::int64_t panel = row / r;
-  const std::int64_t origin = std::min(col / c * c, s.k - c);
-  const auto first = s.by_row.origin.begin() + s.by_row.ptr[static_cast<std::size_t>(panel)];
-  const auto last = s.by_row.origin.begin() + s.by_row.ptr[static_cast<std::size_t>(panel) + 1];
-  const auto entry = std::lower_bound(first, last, origin) - s.by_row.origin.begin();
-  return entry * r * c + (col - origin) * r + (row - std::min(panel * r, s.m - r));
-}
-
 template <class Visit>
 void for_each_in_row(const Mask& mask, std::int64_t row, Visit visit) {
   const auto words = mask.row_words(row);
   for (std::size_t w = 0; w < words.size(); ++w)
     for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
       visit(static_cast<std::int64_t>(w) * 64 + std::countr_zero(bits));
-}
-
-// Values of A in block order.
-void fill_values(const Mask& mask, const BsrStructure& s, std::span<float> values) {
-  const std::int64_t r = s.format.r;
-  const std::int64_t c = s.format.c;
-  for (std::int64_t p = 0; p < s.block_rows(); ++p) {
-    const std::int64_t row0 = std::min(p * r, s.m - r);
-    const auto panel = static_cast<std::size_t>(p);
-    for (std::int64_t e = s.by_row.ptr[panel]; e < s.by_row.ptr[panel + 1]; ++e) {
-      const std::int64_t col0 = s.by_row.origin[static_cast<std::size_t>(e)];
-      float* const block = values.data() + e * r * c;
-      for (std::int64_t j = 0; j < c; ++j)
-        for (std::int64_t i = 0; i < r; ++i)
-          block[j * r + i] = mask.at(row0 + i, col0 + j) ? trial_weight(row0 + i, col0 + j) : 0.0F;
-    }
-  }
 }
 
 }  // namespace
@@ -133,10 +105,12 @@ void Trial::reset_c() {
     c_.data()[i] = counter_uniform(kSeedC, static_cast<std::uint64_t>(i));
 }
 
-Result<FloatBuffer> Trial::make_values(const BsrStructure& structure) const {
-  LACUNA_TRY(FloatBuffer values, FloatBuffer::make(structure.values_count()));
-  fill_values(*mask_, structure, values.span());
-  clear_edge_overlap(structure, values.data());
+Result<FloatBuffer> Trial::make_values(const Structure& structure) const {
+  LACUNA_TRY(FloatBuffer values, FloatBuffer::make(values_count(structure)));
+  std::ranges::fill(values.span(), 0.0F);
+  for_each_weight(structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+    if (mask_->at(row, col)) values.data()[index] = trial_weight(row, col);
+  });
   return values;
 }
 
@@ -156,15 +130,34 @@ Result<> Trial::check(const ExecutablePlan& plan, std::size_t index) {
   LACUNA_TRY(const FloatBuffer values, make_values(plan.structure()));
   reset_c();
   LACUNA_TRY_VOID(plan.execute(index, operands(values)));
-  Result<> status;
-  for (const Expected& e : expected_) {
-    const float got = problem_.op == Op::kSddmm
-                          ? values.data()[value_index(plan.structure(), e.row, e.col)]
-                          : c_.data()[offset(problem_.layout_c, rows_c_, n_, e.row, e.col)];
-    status = compare(e, got);
-    if (!status) break;
-  }
+  Result<> status =
+      problem_.op == Op::kSddmm ? compare_values(plan.structure(), values) : check_dense(nullptr);
   reset_c();
+  return status;
+}
+
+// The samples lie in the order of the mask's rows, the values in the format's: each value looks for its sample in its row.
+Result<> Trial::compare_values(const Structure& structure, const FloatBuffer& values) const {
+  std::vector<std::size_t> first_of_row(static_cast<std::size_t>(problem_.m) + 1, 0);
+  for (const Expected& e : expected_)
+    ++first_of_row[static_cast<std::size_t>(e.row) + 1];
+  std::partial_sum(first_of_row.begin(), first_of_row.end(), first_of_row.begin());
+  std::size_t found = 0;
+  Result<> status;
+  for_each_weight(structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+    if (!status) return;
+    const std::span samples =
+        std::span(expected_).subspan(first_of_row[static_cast<std::size_t>(row)],
+                                     first_of_row[static_cast<std::size_t>(row) + 1] -
+                                         first_of_row[static_cast<std::size_t>(row)]);
+    const auto at = std::ranges::lower_bound(samples, col, {}, &Expected::col);
+    if (at == samples.end() || at->col != col) return;
+    ++found;
+    status = compare(*at, values.data()[index]);
+  });
+  if (status && found != expected_.size())
+    return make_error(ErrorCode::kInternal, "{} of {} sampled weights are not stored",
+                      expected_.size() - found, expected_.size());
   return status;
 }
 

@@ -49,7 +49,7 @@ class Trial {
   [[nodiscard]] std::int64_t n() const { return n_; }
 
   // A's values in a plan's format, with zeros where the mask has none; also the old values sddmm may add to.
-  [[nodiscard]] Result<FloatBuffer> make_values(const BsrStructure& structure) const;
+  [[nodiscard]] Result<FloatBuffer> make_values(const Structure& structure) const;
 
   // Operands for timing: C holds whatever earlier calls left.
   [[nodiscard]] Operands operands(const FloatBuffer& values);
@@ -74,6 +74,8 @@ class Trial {
   void reset_c();
   void sample_dense_output();
   void sample_values();
+  [[nodiscard]] Result<> compare_values(const Structure& structure,
+                                        const FloatBuffer& values) const;
   [[nodiscard]] Result<> compare(const Expected& expected, float got) const;
 
   const Mask* mask_ = nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel bodies, one function per Strategy, one file each. Each emits the whole loop nest of its kernel.
+// The kernel bodies, one function per Strategy (for sddmm per format), one file each. Each emits the whole loop nest of its kernel.
 #pragma once
 
 namespace lacuna {
@@ -11,5 +11,6 @@ void emit_row_tile(KernelBuilder& kb);     // bsr_row_tile.cpp
 void emit_scatter(KernelBuilder& kb);      // bsr_scatter.cpp
 void emit_column_tile(KernelBuilder& kb);  // bsr_column_tile.cpp
 void emit_sddmm_tile(KernelBuilder& kb);   // bsr_sddmm_tile.cpp
+void emit_jam_sddmm(KernelBuilder& kb);    // jam_sddmm.cpp
 
 }  // namespace lacuna

@@ -10,6 +10,7 @@
 #include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
+#include "templates/llvm/jam_panel.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/registry.h"
@@ -93,6 +94,10 @@ void compute_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, cons
   const int height = block_shape(kb.spec()).height;
   const int mr = std::min(kb.spec().schedule.mr, height);
   const PanelRows rows = panel_rows(kb, panel, height);
+  if (std::holds_alternative<Jam>(kb.spec().format)) {
+    store_rows(kb, accumulate_jammed(kb, panel, tile, b), tile, c, rows, height);
+    return;
+  }
   const auto compute_rows = [&](Value* sub, int count) {
     const Values acc = accumulate_panel(kb, panel, tile, b, sub, count);
     store_rows(kb, acc, tile, c, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, count);

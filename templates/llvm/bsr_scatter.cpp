@@ -9,6 +9,7 @@
 #include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
+#include "templates/llvm/jam_panel.h"
 #include "templates/llvm/tile_loops.h"
 
 namespace lacuna {
@@ -103,6 +104,14 @@ void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const
   if (whole < bsr.r) update_rows(kb.i64(whole), bsr.r - whole);
 }
 
+// The same for jammed rows: all rows of the panel's B in registers.
+void update_from_jammed_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile,
+                              const DenseTile& b, const DenseTile& c) {
+  const int r = std::get<Jam>(kb.spec().format).r;
+  Value* const first = kb.min(kb.mul(panel, kb.i64(r)), kb.sub(kb.args().rows_in, kb.i64(r)));
+  scatter_jammed(kb, panel, tile, c, load_b_rows(kb, tile, b, first, r));
+}
+
 void clear_c(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c) {
   for_each_row(kb, c, kb.args().rows_out, [&](Value*, Value* row) {
     for (int v = 0; v < tile.vectors; ++v)
@@ -125,7 +134,13 @@ void finish_c_in_place(KernelBuilder& kb, const ColumnTile& tile, const DenseTil
 void compute_tile(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b,
                   const DenseTile& c) {
   if (!c.in_place || !kb.spec().accumulate) clear_c(kb, tile, c);
-  for_each_panel(kb, [&](Value* panel) { update_panel(kb, panel, tile, b, c); });
+  const bool jammed = std::holds_alternative<Jam>(kb.spec().format);
+  for_each_panel(kb, [&](Value* panel) {
+    if (jammed)
+      update_from_jammed_panel(kb, panel, tile, b, c);
+    else
+      update_panel(kb, panel, tile, b, c);
+  });
   if (c.in_place && kb.has_bias()) finish_c_in_place(kb, tile, c);
 }
 

@@ -140,9 +140,8 @@ void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
     Value* const from = kb.at(copy.from, kb.mul(n, copy.ld_bytes));
     Value* const to = kb.at(copy.to, kb.mul(n, kb.i64(4)));
     for_each_step(kb, kb.i64(0), copy.rows, 1, [&](Value* row) {
-      Value* const element =
-          kb.ir().CreateLoad(kb.ir().getFloatTy(), kb.at(from, kb.mul(row, kb.i64(4))));
-      kb.ir().CreateStore(element, kb.at(to, kb.mul(row, copy.row_bytes)));
+      Value* const element = kb.load_float(kb.at(from, kb.mul(row, kb.i64(4))));
+      kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)), element);
     });
   });
 }

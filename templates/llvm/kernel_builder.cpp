@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -43,11 +44,12 @@ void KernelBuilder::load_arguments(Value* args) {
   const auto integer = [&](std::size_t offset) {
     return ir_.CreateLoad(ir_.getInt64Ty(), at(args, static_cast<std::int64_t>(offset)));
   };
-  using A = BsrKernelArgs;
+  using A = KernelArgs;
   args_ = {pointer(offsetof(A, values)),
            pointer(offsetof(A, ptr)),
            pointer(offsetof(A, origin)),
            pointer(offsetof(A, block)),
+           pointer(offsetof(A, first_value)),
            pointer(offsetof(A, b)),
            pointer(offsetof(A, c)),
            pointer(offsetof(A, bias)),
@@ -105,8 +107,17 @@ void KernelBuilder::store(Value* pointer, Value* vector, Value* mask) {
 }
 
 Value* KernelBuilder::broadcast(Value* pointer) {
-  return ir_.CreateVectorSplat(static_cast<unsigned>(lanes_),
-                               ir_.CreateLoad(ir_.getFloatTy(), pointer));
+  return ir_.CreateVectorSplat(static_cast<unsigned>(lanes_), load_float(pointer));
+}
+
+Value* KernelBuilder::add_across(Value* vector) {
+  for (int half = lanes_ / 2; half >= 1; half /= 2) {
+    std::vector<int> low(static_cast<std::size_t>(half)), high(low.size());
+    std::iota(low.begin(), low.end(), 0);
+    std::iota(high.begin(), high.end(), half);
+    vector = fadd(ir_.CreateShuffleVector(vector, low), ir_.CreateShuffleVector(vector, high));
+  }
+  return ir_.CreateExtractElement(vector, i64(0));
 }
 
 void KernelBuilder::prefetch(Value* pointer) {

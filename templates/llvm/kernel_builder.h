@@ -22,16 +22,16 @@ namespace lacuna {
 
 using Values = std::vector<llvm::Value*>;
 
-// The fields of BsrKernelArgs, loaded once at entry.
+// The fields of KernelArgs, loaded once at entry.
 struct KernelArgValues {
-  llvm::Value *values, *ptr, *origin, *block, *b, *c, *bias, *scratch;  // pointers
+  llvm::Value *values, *ptr, *origin, *block, *first_value, *b, *c, *bias, *scratch;  // pointers
   llvm::Value *ldb_bytes, *ldc_bytes, *rows_out, *rows_in, *panel_begin, *panel_end, *n_begin,
       *n_end;  // i64
 };
 
 class KernelBuilder {
  public:
-  // Starts `void name(const BsrKernelArgs*)` in the module.
+  // Starts `void name(const KernelArgs*)` in the module.
   KernelBuilder(llvm::Module& module, const KernelSpec& spec, const Target& target);
   // Ends the function.
   void finish() { ir_.CreateRetVoid(); }
@@ -76,6 +76,13 @@ class KernelBuilder {
   void store(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
   [[nodiscard]] llvm::Value* broadcast(llvm::Value* pointer);  // one float to all lanes
   void prefetch(llvm::Value* pointer);                         // for reading, into L1
+  // One float.
+  [[nodiscard]] llvm::Value* load_float(llvm::Value* pointer) {
+    return ir_.CreateLoad(ir_.getFloatTy(), pointer);
+  }
+  void store_float(llvm::Value* pointer, llvm::Value* value) { ir_.CreateStore(value, pointer); }
+  // The sum of all lanes, halves added first.
+  [[nodiscard]] llvm::Value* add_across(llvm::Value* vector);
   [[nodiscard]] llvm::Value* fma(llvm::Value* a, llvm::Value* b, llvm::Value* c);
   [[nodiscard]] llvm::Value* fadd(llvm::Value* a, llvm::Value* b) { return ir_.CreateFAdd(a, b); }
   [[nodiscard]] llvm::Value* max_zero(llvm::Value* a);

@@ -7,6 +7,7 @@
 
 #include "targets/base/result.h"
 #include "targets/target.h"
+#include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/kernel_builder.h"
@@ -31,7 +32,10 @@ Result<std::unique_ptr<llvm::Module>> lower(llvm::LLVMContext& context, const Ke
       emit_column_tile(builder);
       break;
     case Strategy::kSddmmTile:
-      emit_sddmm_tile(builder);
+      if (std::holds_alternative<Jam>(spec.format))
+        emit_jam_sddmm(builder);
+      else
+        emit_sddmm_tile(builder);
       break;
   }
   builder.finish();

@@ -61,6 +61,8 @@ PanelRows panel_rows(KernelBuilder& kb, Value* panel, int height) {
 }
 
 BlockShape block_shape(const KernelSpec& spec) {
+  if (const auto* const jam = std::get_if<Jam>(&spec.format))
+    return {.height = jam->r, .depth = 1};  // its values are not blocks: see jam_panel.h
   const Bsr& bsr = std::get<Bsr>(spec.format);
   const std::int64_t column_bytes = bsr.r * 4LL;
   const std::int64_t block_bytes = column_bytes * bsr.c;

@@ -127,25 +127,26 @@ Result<> bench_kernels(BenchProgram& program) {
 }
 
 // The arguments of one task that covers the whole call, as ExecutablePlan makes them for spmm.
-BsrKernelArgs whole_call(const ExecutablePlan& plan, const Operands& x, std::vector<float>& scratch,
-                         const KernelSpec& spec, const Target& target) {
-  const BsrStructure& s = plan.structure();
-  scratch.resize(static_cast<std::size_t>(scratch_floats(spec, target, s.k, s.m, x.n)) + 16);
+KernelArgs whole_call(const ExecutablePlan& plan, const Operands& x, std::vector<float>& scratch,
+                      const KernelSpec& spec, const Target& target) {
+  const Problem& problem = plan.problems().front();
+  const PanelIndex& index = panel_index(plan.structure(), PanelDirection::kBlockRows);
+  scratch.resize(static_cast<std::size_t>(scratch_floats(spec, target, problem.k, problem.m, x.n)) +
+                 16);
   const auto misaligned = (reinterpret_cast<std::uintptr_t>(scratch.data()) / sizeof(float)) % 16;
-  BsrKernelArgs args{};
+  KernelArgs args{};
   args.values = x.values;
-  args.ptr = s.by_row.ptr.data();
-  args.origin = s.by_row.origin.data();
-  args.block = s.by_row.block.empty() ? nullptr : s.by_row.block.data();
+  args.ptr = index.ptr.data();
+  args.origin = index.origin.data();
   args.b = x.b;
   args.c = x.c;
   args.bias = x.bias;
   args.scratch = scratch.data() + (16 - misaligned) % 16;
   args.ldb = x.ldb;
   args.ldc = x.ldc;
-  args.rows_out = s.m;
-  args.rows_in = s.k;
-  args.panel_end = s.block_rows();
+  args.rows_out = problem.m;
+  args.rows_in = problem.k;
+  args.panel_end = index.panels();
   args.n_end = x.n;
   return args;
 }
@@ -173,8 +174,8 @@ Result<> bench_execute(BenchProgram& program, std::int64_t size, std::int64_t n)
       make_kernel_spec(problem, plan->plan().format, plan->plan().schedules.front());
   LACUNA_TRY(const LoadedKernel* const kernel, engine->kernel(spec));
   std::vector<float> scratch;
-  const BsrKernelArgs args = whole_call(*plan, operands, scratch, spec, engine->target());
-  const auto function = reinterpret_cast<BsrKernel>(kernel->address());
+  const KernelArgs args = whole_call(*plan, operands, scratch, spec, engine->target());
+  const auto function = reinterpret_cast<SparseKernel>(kernel->address());
 
   SteadyClock clock;
   MeasureOptions measure;

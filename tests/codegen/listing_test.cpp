@@ -160,8 +160,9 @@ std::vector<KernelSpec> sampled_specs(const Target& target) {
   std::size_t turn = 0;
   for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm})
     for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
-      for (const Bsr block : {Bsr{32, 32}, Bsr{16, 1}, Bsr{8, 8}}) {
-        KernelSpec spec{op, DType::kF32, layout, layout, Epilogue::kNone, true, block, {}};
+      for (const Format& format : {Format{Bsr{32, 32}}, Format{Bsr{16, 1}}, Format{Bsr{8, 8}},
+                                   Format{Jam{4}}, Format{Jam{6}}}) {
+        KernelSpec spec{op, DType::kF32, layout, layout, Epilogue::kNone, true, format, {}};
         const auto schedules = enumerate_schedules(spec, target);
         EXPECT_FALSE(schedules.empty());
         for (std::size_t i = turn++ % 5; i < schedules.size(); i += schedules.size() / 3 + 1) {

@@ -33,14 +33,14 @@ std::unique_ptr<llvm::orc::LLJIT> make_orc() {
   return llvm::cantFail(llvm::orc::LLJITBuilder().create());
 }
 
-BsrKernel load_with_orc(llvm::orc::LLJIT& orc, const CompiledKernel& kernel) {
+SparseKernel load_with_orc(llvm::orc::LLJIT& orc, const CompiledKernel& kernel) {
   const llvm::StringRef bytes(reinterpret_cast<const char*>(kernel.object.data()),
                               kernel.object.size());
   llvm::cantFail(orc.addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(bytes, kernel.name)));
-  return llvm::cantFail(orc.lookup(kernel.name)).toPtr<BsrKernel>();
+  return llvm::cantFail(orc.lookup(kernel.name)).toPtr<SparseKernel>();
 }
 
-std::vector<float> multiply(BsrKernel kernel, const BsrStructure& s, std::int64_t n) {
+std::vector<float> multiply(SparseKernel kernel, const BsrStructure& s, std::int64_t n) {
   std::vector<float> values(static_cast<std::size_t>(s.values_count()));
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = 0.25F * static_cast<float>(i % 17) - 1.7F;
@@ -49,22 +49,18 @@ std::vector<float> multiply(BsrKernel kernel, const BsrStructure& s, std::int64_
     b[i] = 0.1F * static_cast<float>(i % 23) - 1.1F;
   std::vector<float> c(static_cast<std::size_t>(s.m * n));
   std::vector<float> scratch(static_cast<std::size_t>(1) << 16);
-  const BsrKernelArgs args{values.data(),
-                           s.by_row.ptr.data(),
-                           s.by_row.origin.data(),
-                           nullptr,
-                           b.data(),
-                           c.data(),
-                           nullptr,
-                           scratch.data(),
-                           n,
-                           n,
-                           s.m,
-                           s.k,
-                           0,
-                           s.by_row.panels(),
-                           0,
-                           n};
+  KernelArgs args{};
+  args.values = values.data();
+  args.ptr = s.by_row.ptr.data();
+  args.origin = s.by_row.origin.data();
+  args.b = b.data();
+  args.c = c.data();
+  args.scratch = scratch.data();
+  args.ldb = args.ldc = n;
+  args.rows_out = s.m;
+  args.rows_in = s.k;
+  args.panel_end = s.by_row.panels();
+  args.n_end = n;
   kernel(&args);
   return c;
 }
@@ -84,7 +80,7 @@ TEST(Orc, LoadsTheSameObjectsWithTheSameResults) {
     const LoadedKernel ours = LoadedKernel::load(compiled).value();
     constexpr std::int64_t kColumns = 37;
     EXPECT_EQ(multiply(load_with_orc(*orc, compiled), structure, kColumns),
-              multiply(reinterpret_cast<BsrKernel>(ours.address()), structure, kColumns))
+              multiply(reinterpret_cast<SparseKernel>(ours.address()), structure, kColumns))
         << compiled.name;
   }
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "codegen/kernel.h"
-#include "runtime/bsr_structure.h"
+#include "runtime/structure.h"
 #include "targets/target.h"
 #include "templates/kernel_spec.h"
 #include "tests/kernels/guarded_buffer.h"
@@ -48,7 +48,7 @@ std::ostream& operator<<(std::ostream& out, const RunShape& shape);
 // Operands of one run. Padding and outputs that the kernel must not read hold NaN.
 struct KernelInputs {
   RunShape shape;
-  BsrStructure structure;
+  Structure structure;
   std::vector<float> a;       // dense m x k, row-major
   std::vector<float> values;  // packed; what is there before the call, for sddmm
   std::vector<float> b, c, bias;

@@ -45,6 +45,13 @@ std::vector<Target> test_targets() {
   return targets;
 }
 
+std::vector<Format> all_formats() {
+  std::vector<Format> formats(kBlocks.begin(), kBlocks.end());
+  for (std::int32_t r = 1; r <= kMaxJam; ++r)
+    formats.emplace_back(Jam{r});
+  return formats;
+}
+
 // Every specification, without schedule.
 std::vector<KernelSpec> all_specs() {
   std::vector<KernelSpec> specs;
@@ -53,10 +60,10 @@ std::vector<KernelSpec> all_specs() {
       for (const auto& [layout_c, c_name] : EnumNames<Layout>::kNames)
         for (const auto& [epilogue, e_name] : EnumNames<Epilogue>::kNames)
           for (const bool accumulate : {false, true})
-            for (const Bsr& block : kBlocks)
+            for (const Format& format : all_formats())
               if (op != Op::kSddmm || epilogue == Epilogue::kNone)
                 specs.push_back(
-                    {op, DType::kF32, layout_b, layout_c, epilogue, accumulate, block, {}});
+                    {op, DType::kF32, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
 }
 
@@ -114,7 +121,10 @@ std::vector<KernelCase> make_kernel_cases() {
 }
 
 std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
-  const auto [r, c] = std::get<Bsr>(kernel_case.spec.format);
+  // Jammed rows: as blocks of 7 columns, so that a panel's columns fall into several groups.
+  const auto [r, c] = std::visit(
+      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 7}; }},
+      kernel_case.spec.format);
   const std::int64_t w = tile_width(kernel_case);
   std::vector<std::int64_t> widths = {1, w - 1, w, w + 1, 2 * w + 3};
   std::erase_if(widths, [](std::int64_t n) { return n < 1; });

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "codegen/kernel.h"
-#include "runtime/bsr_structure.h"
 #include "runtime/mask.h"
+#include "runtime/structure.h"
 #include "targets/base/hash.h"
 #include "templates/abi.h"
 #include "templates/format.h"
@@ -45,6 +45,12 @@ class Draw {
   std::mt19937 engine_;
   Numbers numbers_;
 };
+
+// The blocks a mask for the format is made of: jammed rows take single weights.
+Bsr mask_block(const Format& format) {
+  const auto* const bsr = std::get_if<Bsr>(&format);
+  return bsr != nullptr ? *bsr : Bsr{1, 1};
+}
 
 Mask make_mask(const RunShape& shape, const Bsr& block, Draw& draw) {
   const std::int64_t rows = (shape.m + block.r - 1) / block.r,
@@ -92,53 +98,57 @@ struct GuardedOperands {
 struct GuardedIndex {
   GuardedArray<std::int64_t> ptr;
   GuardedArray<std::int32_t> origin, block;
+  GuardedArray<std::int64_t> first_value;
 
   GuardedIndex(const PanelIndex& index, Side side)
-      : ptr(index.ptr, side), origin(index.origin, side), block(index.block, side) {
+      : ptr(index.ptr, side),
+        origin(index.origin, side),
+        block(index.block, side),
+        first_value(index.first_value, side) {
     EXPECT_EQ(static_cast<std::int64_t>(index.origin.size()), index.ptr.back() + kOriginPadding);
   }
 };
 
-const PanelIndex& index_of(const KernelSpec& spec, const BsrStructure& s) {
-  return panel_direction(spec) == PanelDirection::kBlockRows ? s.by_row : s.by_column;
+const PanelIndex& index_of(const KernelSpec& spec, const Structure& s) {
+  return panel_index(s, panel_direction(spec));
 }
 
-BsrKernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
-                        GuardedOperands& operands, const GuardedIndex& guarded) {
-  const BsrStructure& s = inputs.structure;
-  const PanelIndex& index = index_of(kernel_case.spec, s);
+KernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
+                     GuardedOperands& operands, const GuardedIndex& guarded) {
+  const RunShape& shape = inputs.shape;
+  const PanelIndex& index = index_of(kernel_case.spec, inputs.structure);
   const bool transposed = kernel_case.spec.op == Op::kSpmmTransposed;
-  BsrKernelArgs args{};
+  KernelArgs args{};
   args.values = operands.values.data();
   args.ptr = guarded.ptr.data();
   args.origin = guarded.origin.data();
   args.block = index.block.empty() ? nullptr : guarded.block.data();
+  args.first_value = index.first_value.empty() ? nullptr : guarded.first_value.data();
   args.b = operands.b.data();
   args.c = operands.c.data();
   args.bias = inputs.bias.empty() ? nullptr : operands.bias.data();
   args.ldb = inputs.b_view.ld;
   args.ldc = inputs.c_view.ld;
-  args.rows_out = transposed ? s.k : s.m;
-  args.rows_in = kernel_case.spec.op == Op::kSpmmTransposed ? s.m : s.k;
+  args.rows_out = transposed ? shape.k : shape.m;
+  args.rows_in = transposed ? shape.m : shape.k;
   args.panel_end = index.panels();
   args.n_end = inputs.shape.n;
   return args;
 }
 
 // One call with scratch of exactly the promised size.
-void call(const KernelCase& kernel_case, const LoadedKernel& kernel, BsrKernelArgs args,
-          Side side) {
+void call(const KernelCase& kernel_case, const LoadedKernel& kernel, KernelArgs args, Side side) {
   const std::int64_t floats = scratch_floats(kernel_case.spec, kernel_case.target, args.rows_in,
                                              args.rows_out, args.n_end - args.n_begin);
   GuardedBuffer scratch(floats, side, 64);
   std::ranges::fill(scratch.numbers(), kPoison);
   args.scratch = floats == 0 ? nullptr : scratch.data();
-  reinterpret_cast<BsrKernel>(kernel.address())(&args);
+  reinterpret_cast<SparseKernel>(kernel.address())(&args);
   EXPECT_TRUE(scratch.canaries_alive()) << "scratch overrun";
 }
 
-void call_split(const KernelCase& kernel_case, const LoadedKernel& kernel,
-                const BsrKernelArgs& args, Side side) {
+void call_split(const KernelCase& kernel_case, const LoadedKernel& kernel, const KernelArgs& args,
+                Side side) {
   const Splits splits = allowed_splits(kernel_case.spec, kernel_case.target);
   std::vector<std::int64_t> panel_cuts{0, args.panel_end}, n_cuts{0, args.n_end};
   if (splits.panels && args.panel_end > 1)
@@ -148,7 +158,7 @@ void call_split(const KernelCase& kernel_case, const LoadedKernel& kernel,
   // Backwards: no task may count on an earlier one.
   for (std::size_t p = panel_cuts.size() - 1; p > 0; --p)
     for (std::size_t j = n_cuts.size() - 1; j > 0; --j) {
-      BsrKernelArgs part = args;
+      KernelArgs part = args;
       part.panel_begin = panel_cuts[p - 1];
       part.panel_end = panel_cuts[p];
       part.n_begin = n_cuts[j - 1];
@@ -197,28 +207,19 @@ void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
 
 void verify_values(const KernelCase& kernel_case, const KernelInputs& inputs,
                    const KernelOutputs& outputs) {
-  const BsrStructure& s = inputs.structure;
-  const auto [r, c] = s.format;
   std::vector<float> values = outputs.values;
-  clear_edge_overlap(s, values.data());
-  for (std::int64_t panel = 0; panel < s.block_rows(); ++panel)
-    for (std::int64_t e = s.by_row.ptr[static_cast<std::size_t>(panel)];
-         e < s.by_row.ptr[static_cast<std::size_t>(panel) + 1]; ++e) {
-      const std::int64_t row0 = std::min<std::int64_t>(panel * r, s.m - r);
-      const std::int64_t col0 = s.by_row.origin[static_cast<std::size_t>(e)];
-      const std::int64_t own_col = (col0 + c - 1) / c * c;
-      for (std::int64_t j = 0; j < c; ++j)
-        for (std::int64_t i = 0; i < r; ++i) {
-          const auto at = static_cast<std::size_t>((e * c + j) * r + i);
-          const bool own = row0 + i >= panel * r && col0 + j >= own_col;
-          Sum sum = own ? dot(inputs.b_view, row0 + i, inputs.c_view, col0 + j) : Sum{};
-          if (own && kernel_case.spec.accumulate) sum.add(inputs.values[at]);
-          if (!is_right(values[at], sum, inputs.shape.n + 1, inputs.shape.numbers)) {
-            ADD_FAILURE() << "entry " << e << " (" << i << ", " << j << ") is " << values[at]
-                          << ", expected " << sum.value;
-            return;
-          }
-        }
+  clear_unowned(inputs.structure, values.data());
+  std::vector<Sum> expected(values.size());  // zero where a value stands for no weight
+  for_each_weight(inputs.structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+    const auto at = static_cast<std::size_t>(index);
+    expected[at] = dot(inputs.b_view, row, inputs.c_view, col);
+    if (kernel_case.spec.accumulate) expected[at].add(inputs.values[at]);
+  });
+  for (std::size_t at = 0; at < values.size(); ++at)
+    if (!is_right(values[at], expected[at], inputs.shape.n + 1, inputs.shape.numbers)) {
+      ADD_FAILURE() << "value " << at << " is " << values[at] << ", expected "
+                    << expected[at].value;
+      return;
     }
 }
 
@@ -229,9 +230,8 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   Draw draw(kernel_case.name + std::to_string(shape.n), shape.numbers);
   KernelInputs inputs;
   inputs.shape = shape;
-  const auto block = std::get<Bsr>(spec.format);
-  const Mask mask = make_mask(shape, block, draw);
-  auto structure = make_bsr_structure(mask, block);
+  const Mask mask = make_mask(shape, mask_block(spec.format), draw);
+  auto structure = make_structure(mask, spec.format);
   EXPECT_TRUE(structure) << structure.error().message;
   inputs.structure = std::move(*structure);
   inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
@@ -242,7 +242,7 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   const bool writes_values = spec.op == Op::kSddmm;
   const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
   const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m : shape.k;
-  inputs.values.assign(static_cast<std::size_t>(inputs.structure.values_count()), kPoison);
+  inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)), kPoison);
   if (!writes_values || spec.accumulate)
     pack_values(inputs.structure, inputs.a.data(), shape.k, inputs.values.data());
   inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding, inputs.b, &draw);
@@ -258,7 +258,7 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
                          const KernelInputs& inputs, Side side, Calls calls) {
   GuardedOperands operands(inputs, side);
   const GuardedIndex index(index_of(kernel_case.spec, inputs.structure), side);
-  const BsrKernelArgs args = make_args(kernel_case, inputs, operands, index);
+  const KernelArgs args = make_args(kernel_case, inputs, operands, index);
   if (calls == Calls::kWhole)
     call(kernel_case, kernel, args, side);
   else
@@ -266,7 +266,7 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
   for (const GuardedBuffer* buffer : {&operands.values, &operands.b, &operands.c, &operands.bias})
     EXPECT_TRUE(buffer->canaries_alive()) << "memory beside an operand was written";
   EXPECT_TRUE(index.ptr.canaries_alive() && index.origin.canaries_alive() &&
-              index.block.canaries_alive())
+              index.block.canaries_alive() && index.first_value.canaries_alive())
       << "memory beside an index array was written";
   expect_unchanged("b", operands.b, inputs.b);
   expect_unchanged("bias", operands.bias, inputs.bias);

@@ -2,10 +2,10 @@
 #include "tuner/cli/bundle.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -13,9 +13,9 @@
 
 #include "codegen/code_generator.h"
 #include "codegen/object_cache.h"
-#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/base/hash.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
@@ -64,10 +64,9 @@ class Writer {
                        std::int32_t threads) {
     auto added = add_kernel(make_kernel_spec(problem, format, schedule));
     if (added || added.error().code != ErrorCode::kCompile) return added;
-    const std::array shape = {std::get<Bsr>(format)};
-    const std::int64_t blocks = count_blocks(*request_.mask, shape).front();
+    const StoredCounts stored = count_stored(*request_.mask, std::span(&format, 1)).front();
     for (const Schedule& other :
-         rank_schedules(problem, format, blocks, request_.target, threads)) {
+         rank_schedules(problem, format, stored, request_.target, threads)) {
       auto substitute = add_kernel(make_kernel_spec(problem, format, other));
       if (substitute || substitute.error().code != ErrorCode::kCompile) return substitute;
     }

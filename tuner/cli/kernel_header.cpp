@@ -17,16 +17,18 @@ namespace lacuna::cli {
 namespace {
 
 // Follows templates/abi.h field by field; the assertions below guard against drift. Goes through fmt.
-constexpr const char* kArgsStruct = R"(#ifndef LACUNA_BSR_KERNEL_ARGS
-#define LACUNA_BSR_KERNEL_ARGS {version}
+constexpr const char* kArgsStruct = R"(#ifndef LACUNA_KERNEL_ARGS
+#define LACUNA_KERNEL_ARGS {version}
 /* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). A panel is a block row of A
- * (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output. Sizes in elements.
+ * (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output; of jammed rows always their panel.
+ * Sizes in elements.
  * {padding} elements of origin beyond the last entry must be readable, and hold row numbers (0 will do). */
-typedef struct lacuna_bsr_kernel_args {{
-  float* values;         /* all blocks of A; read by spmm and spmm_transposed, written by sddmm */
-  const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]) */
+typedef struct lacuna_kernel_args {{
+  float* values;         /* of A; read by spmm and spmm_transposed, written by sddmm */
+  const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
   const int32_t* origin; /* per entry: first row of B that the block meets; for sddmm: first row of C */
   const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
+  const int64_t* first_value; /* jammed rows: per panel, where its values begin; else NULL */
   const float* b;
   float* c;              /* written by spmm and spmm_transposed, read by sddmm */
   const float* bias;     /* indexed by C's row; may be NULL without a bias epilogue */
@@ -36,14 +38,14 @@ typedef struct lacuna_bsr_kernel_args {{
   int64_t rows_in;       /* what origins index: K (spmm, sddmm) or M (spmm_transposed) */
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
-}} lacuna_bsr_kernel_args;
-#elif LACUNA_BSR_KERNEL_ARGS != {version}
+}} lacuna_kernel_args;
+#elif LACUNA_KERNEL_ARGS != {version}
 #error "kernels of different versions of lacuna generate"
 #endif)";
-static_assert(sizeof(BsrKernelArgs) == 128 && offsetof(BsrKernelArgs, origin) == 16 &&
-                  offsetof(BsrKernelArgs, b) == 32 && offsetof(BsrKernelArgs, bias) == 48 &&
-                  offsetof(BsrKernelArgs, ldb) == 64 && offsetof(BsrKernelArgs, rows_in) == 88 &&
-                  offsetof(BsrKernelArgs, n_end) == 120,
+static_assert(sizeof(KernelArgs) == 136 && offsetof(KernelArgs, origin) == 16 &&
+                  offsetof(KernelArgs, first_value) == 32 && offsetof(KernelArgs, b) == 40 &&
+                  offsetof(KernelArgs, bias) == 56 && offsetof(KernelArgs, ldb) == 72 &&
+                  offsetof(KernelArgs, rows_in) == 96 && offsetof(KernelArgs, n_end) == 128,
               "kArgsStruct does not follow templates/abi.h");
 
 std::string layout_words(Layout layout) {
@@ -88,12 +90,35 @@ std::string splits_words(const Splits& splits) {
   return "One call must cover all panels and all of n.";
 }
 
+std::string words(const Bsr& bsr) {
+  return fmt::format(
+      " * A: block sparse row, {} x {} blocks; element (i, j) of block number q at values[q * {} + "
+      "j * {} + i].\n"
+      " *    Where the block shape does not divide M or K, the last block row or column is shifted "
+      "back to end with A;\n"
+      " *    its elements that belong to the neighbour are stored as zeros.\n",
+      bsr.r, bsr.c, bsr.r * bsr.c, bsr.r);
+}
+
+std::string words(const Jam& jam) {
+  return fmt::format(
+      " * A: jammed rows, panels of {0}. Group g of a panel, 1 <= g <= {1}, holds the columns that "
+      "touch exactly its rows i\n"
+      " *    with bit i set in g: entries [ptr[p * {1} + g - 1], ptr[p * {1} + g]), ascending. "
+      "Values "
+      "from first_value[p] on,\n"
+      " *    in the order of the entries, those of one by row. Where {0} does not divide M, the "
+      "last "
+      "panel is shifted back to\n"
+      " *    end with A, and holds only rows that no earlier panel has.\n",
+      jam.r, jam.groups());
+}
+
 }  // namespace
 
 std::string kernel_header(const KernelChoice& choice) {
   const auto& [spec, target] = choice;
   const std::string name = kernel_name(spec, target.name);
-  const auto& bsr = std::get<Bsr>(spec.format);
   std::string guard = "LACUNA_KERNEL_" + name + "_H_";
   std::transform(guard.begin(), guard.end(), guard.begin(), [](char c) {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -110,14 +135,7 @@ std::string kernel_header(const KernelChoice& choice) {
                       fmt::arg("padding", kOriginPadding)) +
           "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
   text += fmt::format("/* {}, f32.\n", formula(spec));
-  text += fmt::format(
-      " * A: block sparse row, {} x {} blocks; element (i, j) of block number q at values[q * {} + "
-      "j * {} + i].\n",
-      bsr.r, bsr.c, bsr.r * bsr.c, bsr.r);
-  text +=
-      " *    Where the block shape does not divide M or K, the last block row or column is shifted "
-      "back to end with A;\n"
-      " *    its elements that belong to the neighbour are stored as zeros.\n";
+  text += std::visit([](const auto& format) { return words(format); }, spec.format);
   text += fmt::format(" * B: {}.\n * C: {}.\n", layout_words(spec.layout_b),
                       layout_words(spec.layout_c));
   text += fmt::format(" * {}\n", splits_words(allowed_splits(spec, target)));
@@ -127,7 +145,7 @@ std::string kernel_header(const KernelChoice& choice) {
                             scratch, kExampleRows, kExampleN);
   text += " * C does not alias B, values or bias. */\n";
   text += fmt::format(
-      "void {}(const lacuna_bsr_kernel_args* args);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* "
+      "void {}(const lacuna_kernel_args* args);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* "
       "{} */\n",
       name, guard);
   return text;

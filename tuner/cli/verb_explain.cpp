@@ -83,11 +83,10 @@ std::vector<std::string> reasons(const PlanRequest& request,
     return to_text(f.format) == winner.format;
   });
   if (format == ranked.end()) return lines;
-  const auto& bsr = std::get<Bsr>(format->format);
-  const double stored = static_cast<double>(format->blocks) * bsr.r * bsr.c;
+  const auto stored = static_cast<double>(format->stored.weights);
   const double fill = stored > 0 ? static_cast<double>(request.mask->nnz()) / stored : 1.0;
-  lines.push_back(fmt::format("{} stores {} blocks, {:.1f} % of them nonzeros of the mask",
-                              winner.format, format->blocks, std::min(1.0, fill) * 100));
+  lines.push_back(fmt::format("{} stores {} values, {:.1f} % of them nonzeros of the mask",
+                              winner.format, format->stored.weights, std::min(1.0, fill) * 100));
   for (std::size_t i = 0; i < request.problems.size() && i < winner.schedules.size(); ++i)
     if (const auto* found = find_schedule(format->schedules[i], winner.schedules[i]))
       lines.push_back(fmt::format("{} {} is {}", to_text(request.problems[i].op),

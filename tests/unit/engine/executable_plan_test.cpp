@@ -11,11 +11,11 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/base/fields.h"
 #include "targets/target.h"
 #include "templates/format.h"
@@ -78,11 +78,9 @@ void run_backwards(void* /*pool*/, std::int64_t tasks, ParallelFor::Body body, v
     body(context, task);
 }
 
-TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreads) {
-  const auto engine = make_engine();
-  const Mask mask =
-      make_mask(519, 323, 0.4);  // enough work for several tasks, edge blocks in both directions
-  const auto plan = make_plan(*engine, make_request(mask, {problem_for(mask)}));
+void expect_same_bits_for_any_threads(Engine& engine, const PlanRequest& request) {
+  const Mask& mask = *request.mask;
+  const auto plan = make_plan(engine, request);
   ASSERT_NE(plan, nullptr);
   Product one(*plan, 0, mask, 211);
   ASSERT_TRUE(plan->execute(0, one.operands(), openmp_parallel_for(1)));
@@ -95,6 +93,19 @@ TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreads) {
     EXPECT_TRUE(same_bytes(one.c, other.c) && same_bytes(one.values, other.values))
         << parallel.threads;
   }
+}
+
+// Enough work for several tasks, edge blocks in both directions.
+TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreads) {
+  const Mask mask = make_mask(519, 323, 0.4);
+  expect_same_bits_for_any_threads(*make_engine(), make_request(mask, {problem_for(mask)}));
+}
+
+TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsAsJammedRows) {
+  const Mask mask = make_mask(519, 323, 0.4);
+  PlanRequest request = make_request(mask, {problem_for(mask)});
+  request.pinned_format = Jam{4};
+  expect_same_bits_for_any_threads(*make_engine(), request);
 }
 
 INSTANTIATE_TEST_SUITE_P(ExecutablePlan, PlannedProduct,
@@ -246,16 +257,17 @@ TEST_P(EmptyProduct, DoesSoWithEveryKindOfKernel) {
   Problem problem = make_problem(*mask, op);
   if (op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
   std::set<Strategy> strategies;
-  for (const Bsr& block : {Bsr{16, 16}, Bsr{16, 1}})
+  for (const Format& format : {Format{Bsr{16, 16}}, Format{Bsr{16, 1}}, Format{Jam{4}}})
     for (const Layout layout_c : {Layout::kRowMajor, Layout::kColMajor}) {
       problem.layout_b = layout;
       problem.layout_c = layout_c;
-      const auto structure = make_bsr_structure(*mask, block);
+      const auto structure = make_structure(*mask, format);
       ASSERT_TRUE(structure) << structure.error().message;
-      for (const Schedule& s : one_of_each_kind(problem, structure->format, engine->target())) {
-        SCOPED_TRACE(to_text(structure->format) + " " + to_text(s));
-        const auto plan = ExecutablePlan::create(*engine, make_request(*mask, {problem}),
-                                                 Plan{structure->format, {s}, {}});
+      const Format clamped = format_of(*structure);
+      for (const Schedule& s : one_of_each_kind(problem, clamped, engine->target())) {
+        SCOPED_TRACE(to_text(clamped) + " " + to_text(s));
+        const auto plan =
+            ExecutablePlan::create(*engine, make_request(*mask, {problem}), Plan{clamped, {s}, {}});
         ASSERT_TRUE(plan) << plan.error().message;
         Product product(**plan, 0, *mask, sizes.n);
         const auto done = (*plan)->execute(0, product.operands());

@@ -48,7 +48,25 @@ TEST(Format, RefusesBlocksOutOfRange) {
 TEST(Format, UnknownFormatNamesTheKnown) {
   for (const std::string text : {"", "csr", "BSR32x1"})
     EXPECT_EQ(parse_format(text).error().message,
-              "format '" + text + "' is not known, known is bsr<r>x<c>");
+              "format '" + text + "' is not known, known are bsr<r>x<c> and jam<r>");
+}
+
+TEST(Format, JammedRowsParseBack) {
+  for (std::int32_t r = 1; r <= kMaxJam; ++r) {
+    const auto parsed = parse_format(to_text(Jam{.r = r}));
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(*parsed, Format{Jam{.r = r}});
+  }
+  EXPECT_EQ(to_text(Jam{.r = 4}), "jam4");
+}
+
+TEST(Format, RefusesOtherJammedRows) {
+  for (const std::string text : {"jam", "jam04", "jam4x1", "jam-1", "jam4 "})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text + "' is not jam<r>, for example jam4");
+  for (const std::string text : {"jam0", "jam7"})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text + "': jammed rows are from 1 to 6");
 }
 
 }  // namespace

@@ -28,14 +28,15 @@ std::vector<KernelSpec> all_specs(const Schedule& schedule) {
         for (const auto& [c, c_name] : EnumNames<Layout>::kNames)
           for (const auto& [epilogue, epilogue_name] : EnumNames<Epilogue>::kNames)
             for (const bool accumulate : {false, true})
-              specs.push_back({.op = op,
-                               .dtype = dtype,
-                               .layout_b = b,
-                               .layout_c = c,
-                               .epilogue = epilogue,
-                               .accumulate = accumulate,
-                               .format = Bsr{.r = 16, .c = 4},
-                               .schedule = schedule});
+              for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}}})
+                specs.push_back({.op = op,
+                                 .dtype = dtype,
+                                 .layout_b = b,
+                                 .layout_c = c,
+                                 .epilogue = epilogue,
+                                 .accumulate = accumulate,
+                                 .format = format,
+                                 .schedule = schedule});
   return specs;
 }
 
@@ -107,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "does not begin with one of: spmm, spmm_transposed, sddmm"},
         BadName{"OpOnly", "spmm", "does not begin with one of: spmm, spmm_transposed, sddmm"},
         BadName{"Format", "spmm_csr_f32_brow_crow_zen4_row_mr4nv1ku1_po",
-                "format 'csr' is not known, known is bsr<r>x<c>"},
+                "format 'csr' is not known, known are bsr<r>x<c> and jam<r>"},
         BadName{"Block", "spmm_bsr1x65_f32_brow_crow_zen4_row_mr4nv1ku1_po",
                 "format 'bsr1x65': block dimensions are from 1 to 64"},
         BadName{"Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",

@@ -184,12 +184,22 @@ TEST(KernelHeader, DeclaresTheKernel) {
   ASSERT_TRUE(choices) << choices.error().message;
   const std::string header = kernel_header(choices->front());
   const std::string name = kernel_name(choices->front().spec, "zen4");
-  EXPECT_NE(header.find("void " + name + "(const lacuna_bsr_kernel_args* args);"),
-            std::string::npos)
+  EXPECT_NE(header.find("void " + name + "(const lacuna_kernel_args* args);"), std::string::npos)
       << header;
   EXPECT_NE(header.find("C[M,N] = max(0, A[M,K] * B[K,N] + bias)"), std::string::npos) << header;
   EXPECT_NE(header.find("B: column-major"), std::string::npos);
   EXPECT_NE(header.find("extern \"C\""), std::string::npos);
+}
+
+TEST(KernelHeader, SaysHowJammedRowsAreStored) {
+  RequestOptions options;
+  options.format = "jam3";
+  const auto choices = choose_by_options(options, "zen4");
+  ASSERT_TRUE(choices) << choices.error().message;
+  const std::string header = kernel_header(choices->front());
+  EXPECT_NE(header.find("panels of 3. Group g of a panel, 1 <= g <= 7"), std::string::npos)
+      << header;
+  EXPECT_NE(header.find("const int64_t* first_value;"), std::string::npos);
 }
 
 }  // namespace

@@ -6,9 +6,9 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/bsr_structure.h"
 #include "runtime/mask.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/machine_profile.h"
 #include "targets/target_yaml.h"
 #include "templates/format.h"
@@ -38,7 +38,8 @@ class PredictorTest : public ::testing::TestWithParam<Op> {
   }
   [[nodiscard]] double seconds(std::int64_t blocks, std::int64_t n,
                                std::int32_t threads = 1) const {
-    return predict(spec_, target_, rates_, block_counts(problem_, Bsr{16, 16}, blocks), n, threads)
+    return predict(spec_, target_, rates_,
+                   block_counts(problem_, Bsr{16, 16}, {blocks, 256 * blocks}), n, threads)
         .seconds;
   }
 
@@ -81,14 +82,14 @@ TEST_P(PredictorTest, ASlowerMachineTakesLonger) {
   profile.clock_ghz = 1;
   const MachineRates slow = make_machine_rates(target_, &profile);
   EXPECT_TRUE(slow.measured);
-  const BlockCounts counts = block_counts(problem_, Bsr{16, 16}, 512);
+  const BlockCounts counts = block_counts(problem_, Bsr{16, 16}, {512, 512 * 256});
   EXPECT_GT(predict(spec_, target_, slow, counts, 256, 1).seconds,
             predict(spec_, target_, rates_, counts, 256, 1).seconds);
 }
 
 TEST_P(PredictorTest, ThePartsExplainTheTotal) {
-  const Prediction p =
-      predict(spec_, target_, rates_, block_counts(problem_, Bsr{16, 16}, 512), 256, 1);
+  const Prediction p = predict(spec_, target_, rates_,
+                               block_counts(problem_, Bsr{16, 16}, {512, 512 * 256}), 256, 1);
   const double most = std::max({p.fma_s, p.load_s, p.store_s, p.memory_s});
   EXPECT_GE(p.seconds, most);
   EXPECT_LE(p.seconds, p.fma_s + p.load_s + p.store_s + p.memory_s + p.overhead_s);
@@ -129,9 +130,9 @@ TEST(RankCandidates, IsSortedCompleteAndExact) {
     ASSERT_EQ(format.schedules.size(), 2U);
     EXPECT_DOUBLE_EQ(format.predicted_s, format.schedules[0].front().prediction.seconds +
                                              format.schedules[1].front().prediction.seconds);
-    const auto structure = make_bsr_structure(mask, std::get<Bsr>(format.format));
+    const auto structure = make_structure(mask, format.format);
     ASSERT_TRUE(structure);
-    EXPECT_EQ(format.blocks, structure->nnz_blocks()) << to_text(format.format);
+    EXPECT_EQ(format.stored.weights, values_count(*structure)) << to_text(format.format);
   }
 }
 

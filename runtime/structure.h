@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Structure: where the stored weights of A are, in any format; no values (those are the caller's buffers). A closed set, as
+// Format is: what differs by format is behind the functions here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "runtime/bsr_structure.h"
+#include "runtime/jam_structure.h"
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "templates/format.h"
+#include "templates/registry.h"
+
+namespace lacuna {
+
+using Structure = std::variant<BsrStructure, JamStructure>;
+
+// Block and row counts beyond the matrix are clamped. Errors: those of make_bsr_structure and make_jam_structure.
+[[nodiscard]] Result<Structure> make_structure(const Mask& mask, const Format& format);
+
+[[nodiscard]] Format format_of(const Structure& s);  // as clamped
+[[nodiscard]] std::int64_t values_count(const Structure& s);
+// Block rows for kBlockColumns too where a format has no other index.
+[[nodiscard]] const PanelIndex& panel_index(const Structure& s, PanelDirection direction);
+
+// values <- dense (row-major, a[i*lda + j]) at the stored weights; what a format stores beyond them becomes zero.
+void pack_values(const Structure& s, const float* dense, std::int64_t lda, float* values);
+// dense <- values at the stored weights, zero elsewhere.
+void unpack_values(const Structure& s, const float* values, float* dense, std::int64_t lda);
+// Sets stored elements that stand for no weight to zero (after sddmm).
+void clear_unowned(const Structure& s, float* values);
+// True if every stored element is in the mask.
+[[nodiscard]] bool is_exact(const Structure& s, const Mask& mask);
+
+// Calls visit(row, column, index of the value) for each stored weight, in the order of the values.
+using WeightVisit = std::function<void(std::int64_t row, std::int64_t col, std::int64_t index)>;
+void for_each_weight(const Structure& s, const WeightVisit& visit);
+
+// What a format stores of a mask.
+struct StoredCounts {
+  std::int64_t blocks = 0;   // jammed rows: columns of panels
+  std::int64_t weights = 0;  // padding included
+};
+// Exactly what make_structure would store for each of the formats, in their order, without making it.
+[[nodiscard]] std::vector<StoredCounts> count_stored(const Mask& mask,
+                                                     std::span<const Format> formats);
+
+}  // namespace lacuna

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sddmm on jammed rows: A[m,k] = sum over n of B[m,n] * C[k,n] at the stored weights. Vectors run along n: a vector of a row
+// of C meets those of all rows of B that its column touches, in ku sums each, which are added up and across at the end. A
+// column-major operand is first transposed into scratch: rows of B of the call's panels, and all of C.
+//
+// Scratch, in floats: rows_in * up(n) for C, then rows_out * up(n) for B, each where the operand is column-major
+// (scratch_floats() in registry.cpp agrees).
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "templates/llvm/bodies.h"
+#include "templates/llvm/dense_tile.h"
+#include "templates/llvm/jam_panel.h"
+#include "templates/llvm/tile_loops.h"
+
+namespace lacuna {
+
+using llvm::Value;
+using Trip = KernelBuilder::Trip;
+
+namespace {
+
+// An operand with n contiguous, or some rows of it.
+struct Rows {
+  Value* base = nullptr;  // of row 0 of the operand
+  Value* row_bytes = nullptr;
+  [[nodiscard]] Value* at(KernelBuilder& kb, Value* row) const {
+    return kb.at(base, kb.mul(row, row_bytes));
+  }
+};
+
+Value* packed_row_bytes(KernelBuilder& kb) {
+  return kb.mul(kb.round_up_to_lanes(kb.args().n_end), kb.i64(4));
+}
+
+Rows rows_of_c(KernelBuilder& kb) {
+  const auto& a = kb.args();
+  if (kb.spec().layout_c == Layout::kRowMajor) return {a.c, a.ldc_bytes};
+  Value* const row_bytes = packed_row_bytes(kb);
+  transpose_copy(kb, {a.c, a.ldc_bytes, a.rows_in, a.n_end, a.scratch, row_bytes});
+  return {a.scratch, row_bytes};
+}
+
+// Those of the call's panels.
+Rows rows_of_b(KernelBuilder& kb) {
+  const auto& a = kb.args();
+  if (kb.spec().layout_b == Layout::kRowMajor) return {a.b, a.ldb_bytes};
+  const Jam& jam = std::get<Jam>(kb.spec().format);
+  Value* const row_bytes = packed_row_bytes(kb);
+  Value* to = a.scratch;
+  if (kb.spec().layout_c == Layout::kColMajor) to = kb.at(to, kb.mul(a.rows_in, row_bytes));
+  Value* const first = panel_rows(kb, a.panel_begin, jam.r).first;
+  Value* const end = kb.min(kb.mul(a.panel_end, kb.i64(jam.r)), a.rows_out);
+  transpose_copy(kb, {kb.at(a.b, kb.mul(first, kb.i64(4))), a.ldb_bytes, kb.sub(end, first),
+                      a.n_end, to, row_bytes});
+  return {kb.at(to, kb.mul(first, kb.mul(row_bytes, kb.i64(-1)))), row_bytes};
+}
+
+// The dot products of one column: one for each of its rows. b_rows: the panel's.
+Values dot_products(KernelBuilder& kb, const JammedColumn& column, const Rows& b_rows,
+                    Value* c_row) {
+  const auto& a = kb.args();
+  const std::size_t rows = column.rows.size();
+  const auto step = [&](const Values& in, Value* n, std::size_t part, Value* mask) {
+    Values sums = in;
+    Value* const offset = kb.mul(n, kb.i64(4));
+    Value* const c = kb.load(kb.at(c_row, offset), mask);
+    for (std::size_t i = 0; i < rows; ++i) {
+      Value* const b_row = b_rows.at(kb, kb.i64(column.rows[i]));
+      Value*& sum = sums[part * rows + i];
+      sum = kb.fma(c, kb.load(kb.at(b_row, offset), mask), sum);
+    }
+    return sums;
+  };
+  const auto ku = static_cast<std::size_t>(kb.spec().schedule.ku);
+  Values sums(ku * rows, kb.zero());
+  Value* begin = kb.i64(0);
+  for (const std::size_t unroll : {ku, std::size_t{1}}) {
+    const std::int64_t width = static_cast<std::int64_t>(unroll) * kb.lanes();
+    Value* const end = kb.mul(kb.ir().CreateSDiv(a.n_end, kb.i64(width)), kb.i64(width));
+    sums = kb.loop(begin, end, width, sums, Trip::kMayBeZero, [&](Value* n, Values now) {
+      for (std::size_t part = 0; part < unroll; ++part)
+        now = step(now, kb.add(n, kb.i64(static_cast<std::int64_t>(part) * kb.lanes())), part,
+                   nullptr);
+      return now;
+    });
+    begin = end;
+    if (ku == 1) break;
+  }
+  // What is left is less than a vector: once or not at all.
+  sums =
+      kb.loop(begin, a.n_end, kb.lanes(), sums, Trip::kMayBeZero, [&](Value* n, const Values& now) {
+        return step(now, n, 0, kb.mask_below(kb.sub(a.n_end, n)));
+      });
+  Values totals;
+  for (std::size_t i = 0; i < rows; ++i) {
+    Value* total = sums[i];
+    for (std::size_t part = 1; part < ku; ++part)
+      total = kb.fadd(total, sums[part * rows + i]);
+    totals.push_back(kb.add_across(total));
+  }
+  return totals;
+}
+
+}  // namespace
+
+void emit_jam_sddmm(KernelBuilder& kb) {
+  const Jam& jam = std::get<Jam>(kb.spec().format);
+  const Rows c = rows_of_c(kb);
+  const Rows b = rows_of_b(kb);
+  for_each_panel(kb, [&](Value* panel) {
+    const Rows b_rows{b.at(kb, panel_rows(kb, panel, jam.r).first), b.row_bytes};
+    for_each_jammed_column(kb, panel, {}, [&](const JammedColumn& column, const Values&) -> Values {
+      const Values totals = dot_products(kb, column, b_rows, c.at(kb, column.number));
+      for (std::size_t i = 0; i < totals.size(); ++i) {
+        Value* const weight = kb.at(column.weights, static_cast<std::int64_t>(i) * 4);
+        kb.store_float(
+            weight, kb.spec().accumulate ? kb.fadd(totals[i], kb.load_float(weight)) : totals[i]);
+      }
+      return {};
+    });
+  });
+}
+
+}  // namespace lacuna

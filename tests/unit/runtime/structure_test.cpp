@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all formats promise alike, and jammed rows in detail.
+#include "runtime/structure.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "runtime/mask.h"
+#include "targets/base/result.h"
+#include "templates/abi.h"
+#include "templates/format.h"
+
+namespace lacuna {
+namespace {
+
+Mask random_mask(std::int64_t m, std::int64_t k, double density) {
+  std::mt19937 random(7);
+  std::vector<float> dense(static_cast<std::size_t>(m * k));
+  for (float& x : dense)
+    x = random() * 0x1p-32 < density ? 1.0F : 0.0F;
+  auto mask = Mask::from_dense(m, k, dense, k);
+  EXPECT_TRUE(mask) << mask.error().message;
+  return std::move(*mask);
+}
+
+std::vector<Format> formats() {
+  return {Bsr{1, 1}, Bsr{16, 1}, Bsr{4, 8}, Bsr{64, 64}, Jam{1}, Jam{2}, Jam{3}, Jam{4}, Jam{6}};
+}
+
+class StructureOf : public testing::TestWithParam<std::pair<std::int64_t, std::int64_t>> {};
+
+TEST_P(StructureOf, PacksAndUnpacksTheMatrix) {
+  const auto [m, k] = GetParam();
+  const Mask mask = random_mask(m, k, 0.3);
+  std::vector<float> dense(static_cast<std::size_t>(m * k));
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t j = 0; j < k; ++j)
+      if (mask.at(i, j))
+        dense[static_cast<std::size_t>(i * k + j)] = static_cast<float>(1 + i * k + j);
+  for (const Format& format : formats()) {
+    SCOPED_TRACE(to_text(format));
+    const auto s = make_structure(mask, format);
+    ASSERT_TRUE(s) << s.error().message;
+    std::vector<float> values(static_cast<std::size_t>(values_count(*s)), -1.0F);
+    pack_values(*s, dense.data(), k, values.data());
+    std::vector<float> found(dense.size(), -1.0F);
+    unpack_values(*s, values.data(), found.data(), k);
+    EXPECT_EQ(found, dense);
+    std::int64_t last = -1;
+    std::int64_t weights = 0;
+    for_each_weight(*s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+      EXPECT_GT(index, last);  // in the order of the values
+      last = index;
+      EXPECT_EQ(values[static_cast<std::size_t>(index)],
+                dense[static_cast<std::size_t>(row * k + col)]);
+      weights += mask.at(row, col) ? 1 : 0;
+    });
+    EXPECT_EQ(weights, mask.nnz());
+    EXPECT_LT(last, values_count(*s));
+  }
+}
+
+TEST_P(StructureOf, IsCountedExactlyWithoutBeingMade) {
+  const auto [m, k] = GetParam();
+  const Mask mask = random_mask(m, k, 0.2);
+  const std::vector<Format> all = {Bsr{1, 1}, Bsr{4, 8}, Jam{2}, Jam{5}};
+  const std::vector<StoredCounts> counts = count_stored(mask, all);
+  ASSERT_EQ(counts.size(), all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Format format = m >= 5 && k >= 8 ? all[i] : Format{Bsr{1, 1}};  // counts do not clamp
+    if (format != all[i]) continue;
+    const auto s = make_structure(mask, format);
+    ASSERT_TRUE(s);
+    EXPECT_EQ(counts[i].weights, values_count(*s)) << to_text(format);
+    const PanelIndex& index = panel_index(*s, PanelDirection::kBlockRows);
+    EXPECT_EQ(counts[i].blocks, index.entries_before(index.panels())) << to_text(format);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, StructureOf,
+                         testing::Values(std::pair{1, 1}, std::pair{3, 70}, std::pair{24, 64},
+                                         std::pair{37, 129}, std::pair{100, 5}));
+
+TEST(JamStructure, StoresExactlyTheMask) {
+  const Mask mask = random_mask(41, 200, 0.4);
+  for (std::int32_t r = 1; r <= kMaxJam; ++r) {
+    const auto s = make_structure(mask, Jam{r});
+    ASSERT_TRUE(s);
+    EXPECT_EQ(values_count(*s), mask.nnz());
+    EXPECT_TRUE(is_exact(*s, mask));
+  }
+}
+
+// Two rows, five columns:  row 0: x x . . x
+//                          row 1: . x x . x   groups: row 0 only {0}, row 1 only {2}, both {1, 4}.
+TEST(JamStructure, GroupsColumnsByTheRowsTheyTouch) {
+  const std::vector<float> dense = {1, 1, 0, 0, 1, 0, 1, 1, 0, 1};
+  const auto mask = Mask::from_dense(2, 5, dense, 5);
+  ASSERT_TRUE(mask);
+  const auto s = make_jam_structure(*mask, Jam{2});
+  ASSERT_TRUE(s);
+  EXPECT_EQ(s->by_row.lists, 3);
+  EXPECT_EQ(s->by_row.panels(), 1);
+  EXPECT_EQ(s->by_row.ptr, (std::vector<std::int64_t>{0, 1, 2, 4}));
+  EXPECT_EQ(s->by_row.first_value, (std::vector<std::int64_t>{0, 6}));
+  std::vector<std::int32_t> origin = {0, 2, 1, 4};
+  origin.resize(origin.size() + kOriginPadding, 0);
+  EXPECT_EQ(s->by_row.origin, origin);
+}
+
+// Three rows in panels of two: the last panel covers rows 1 and 2, and holds only row 2.
+TEST(JamStructure, TheLastPanelIsShiftedBackAndHoldsOnlyItsOwnRows) {
+  const std::vector<float> dense(6, 1.0F);
+  const auto mask = Mask::from_dense(3, 2, dense, 2);
+  ASSERT_TRUE(mask);
+  const auto s = make_jam_structure(*mask, Jam{2});
+  ASSERT_TRUE(s);
+  EXPECT_EQ(s->by_row.panels(), 2);
+  EXPECT_EQ(s->values_count(), 6);
+  EXPECT_TRUE(s->by_row.list(1, 0).empty());   // row 1: the first panel's
+  EXPECT_EQ(s->by_row.list(1, 1).size(), 2U);  // row 2
+  EXPECT_TRUE(s->by_row.list(1, 2).empty());
+}
+
+TEST(JamStructure, TakesEmptyMatrices) {
+  for (const auto& [m, k] : {std::pair{0, 4}, std::pair{4, 0}, std::pair{0, 0}}) {
+    const auto mask = Mask::from_blocks(m, k, 1, 1, std::vector<std::uint8_t>(0));
+    ASSERT_TRUE(mask) << mask.error().message;
+    const auto s = make_jam_structure(*mask, Jam{4});
+    ASSERT_TRUE(s);
+    EXPECT_EQ(s->values_count(), 0);
+    EXPECT_EQ(s->by_row.panels(), m == 0 ? 0 : 1);
+  }
+}
+
+TEST(JamStructure, RefusesRowsOutOfRange) {
+  const Mask mask = random_mask(8, 8, 0.5);
+  for (const std::int32_t r : {0, -1, kMaxJam + 1}) {
+    const auto s = make_structure(mask, Jam{r});
+    ASSERT_FALSE(s);
+    EXPECT_EQ(s.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(s.error().message, std::to_string(r) + " jammed rows are outside [1, 6]");
+  }
+}
+
+}  // namespace
+}  // namespace lacuna
