@@ -197,6 +197,23 @@ Hash128 Mask::digest() const {
   return hasher.digest();
 }
 
+namespace {
+
+// order <- numbers 0 to size - 1, the first `count` of them drawn at random: the first steps of a Fisher-Yates shuffle.
+void draw_numbers(std::uint64_t stream, std::int64_t count, std::int64_t size,
+                  std::vector<std::int64_t>& order) {
+  order.resize(static_cast<std::size_t>(size));
+  std::iota(order.begin(), order.end(), 0);
+  for (std::int64_t j = 0; j < count; ++j) {
+    const auto left = static_cast<std::uint64_t>(size - j);
+    const std::uint64_t draw = (mix(stream + static_cast<std::uint64_t>(j)) >> 32U) * left >> 32U;
+    std::swap(order[static_cast<std::size_t>(j)],
+              order[static_cast<std::size_t>(j) + static_cast<std::size_t>(draw)]);
+  }
+}
+
+}  // namespace
+
 Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
                                     double density, std::uint64_t seed) {
   LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
@@ -207,21 +224,37 @@ Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t
   const std::int64_t block_rows = ceil_div(m, r);
   const std::int64_t block_columns = ceil_div(k, c);
   const std::int64_t present = std::llround(density * static_cast<double>(block_columns));
-  std::vector<std::int64_t> order(static_cast<std::size_t>(block_columns));
+  std::vector<std::int64_t> order;
   for (std::int64_t p = 0; p < block_rows; ++p) {
-    std::iota(order.begin(), order.end(), 0);
-    const std::uint64_t stream = mix(mix(seed) ^ static_cast<std::uint64_t>(p));
-    for (std::int64_t j = 0; j < present; ++j) {  // the first steps of a Fisher-Yates shuffle
-      const auto left = static_cast<std::uint64_t>(block_columns - j);
-      const std::uint64_t draw = (mix(stream + static_cast<std::uint64_t>(j)) >> 32U) * left >> 32U;
-      std::swap(order[static_cast<std::size_t>(j)],
-                order[static_cast<std::size_t>(j) + static_cast<std::size_t>(draw)]);
+    draw_numbers(mix(mix(seed) ^ static_cast<std::uint64_t>(p)), present, block_columns, order);
+    for (std::int64_t j = 0; j < present; ++j) {
       const std::int64_t column = order[static_cast<std::size_t>(j)] * c;
       for (std::int64_t i = p * r; i < std::min(m, (p + 1) * r); ++i) {
         builder.insert_range(i, column, std::min(k, column + c));
       }
     }
   }
+  return std::move(builder).finish();
+}
+
+Result<Mask> make_random_nm_mask(std::int64_t m, std::int64_t k, std::int32_t n, std::int32_t group,
+                                 std::uint64_t seed) {
+  LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
+  if (group < 1 || n < 0 || n > group)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{} of {} columns is not N of M with 0 <= N <= M", n, group);
+  std::vector<std::int64_t> order;
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t begin = 0; begin < k; begin += group) {
+      const std::int64_t columns = std::min<std::int64_t>(group, k - begin);
+      const std::int64_t present = std::min<std::int64_t>(n, columns);
+      draw_numbers(mix(mix(seed) ^ static_cast<std::uint64_t>(i * k + begin)), present, columns,
+                   order);
+      for (std::int64_t j = 0; j < present; ++j) {
+        const std::int64_t column = begin + order[static_cast<std::size_t>(j)];
+        builder.insert_range(i, column, column + 1);
+      }
+    }
   return std::move(builder).finish();
 }
 

@@ -8,11 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <sched.h>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <vector>
 
 #include "targets/base/file.h"
 #include "targets/host.h"
+#include "tuner/bench.h"
 #include "tuner/cli/run_environment.h"
 
 namespace lacuna {
@@ -29,6 +31,13 @@ inline void pin_to_one_core() {
     sched_setaffinity(0, sizeof one, &one);
     return;
   }
+}
+
+// Of the kernel over a dense library; 0 if that was not measured.
+inline double speedup_over(const BenchResult& result, std::string_view library) {
+  for (const BaselineResult& baseline : result.baselines)
+    if (baseline.name.starts_with(library)) return baseline.speedup;
+  return 0;
 }
 
 struct BenchProgram {

@@ -12,7 +12,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -122,12 +121,6 @@ Result<CaseResult> run_case(Engine& engine, const Case& c, const Options& option
       static_cast<double>(p.m * p.k) * mask.density() + static_cast<double>((p.m + p.k) * p.n);
   return CaseResult{std::move(result), mask.density(), static_cast<std::int64_t>(floats * 4),
                     schedules_raced(outcome.record)};
-}
-
-double speedup_over(const BenchResult& result, std::string_view library) {
-  for (const BaselineResult& baseline : result.baselines)
-    if (baseline.name.starts_with(library)) return baseline.speedup;
-  return 0;
 }
 
 // Prints the case's line and keeps its result. True if it reached both goals.

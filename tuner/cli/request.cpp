@@ -17,6 +17,7 @@
 #include "runtime/planner.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
+#include "targets/base/text.h"
 #include "targets/machine_profile.h"
 #include "targets/target.h"
 #include "templates/format.h"
@@ -45,6 +46,14 @@ bool take(std::string_view& text, T& value, char separator) {
   return true;
 }
 
+// Nothing, or ":SEED".
+bool take_seed(std::string_view rest, std::uint64_t& seed) {
+  if (rest.empty()) return true;
+  if (rest.front() != ':') return false;
+  rest.remove_prefix(1);
+  return take(rest, seed, '\0') && rest.empty();
+}
+
 std::vector<std::string> split_at_commas(std::string_view text) {
   std::vector<std::string> parts;
   while (true) {
@@ -58,7 +67,7 @@ std::vector<std::string> split_at_commas(std::string_view text) {
 Result<Mask> load_or_make(const RequestOptions& options) {
   if (options.mask_path.empty() == options.random_mask.empty())
     return make_error(ErrorCode::kInvalidArgument,
-                      "give either a MASK file or --random MxK:RxC:DENSITY");
+                      "give either a MASK file or --random MxK:RxC:DENSITY or MxK:NofM");
   if (!options.random_mask.empty()) return make_random_mask(options.random_mask);
   return load_mask(options.mask_path);
 }
@@ -83,7 +92,8 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
 void add_request_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("MASK", options.mask_path, "mask file: .npy, .npz (SciPy), .mtx, .smtx");
   verb.add_option("--random", options.random_mask,
-                  "instead of a file: MxK:RxC:DENSITY[:SEED], random blocks of R x C");
+                  "instead of a file: MxK:RxC:DENSITY[:SEED], random blocks of R x C, or "
+                  "MxK:NofM[:SEED], N weights in every M columns of a row");
   verb.add_option("--n", options.n, "dense columns (tokens); 0 = unknown")->capture_default_str();
   verb.add_flag("--exact", options.exact,
                 "store exactly the mask's elements (what training needs)");
@@ -100,18 +110,18 @@ Result<Mask> make_random_mask(const std::string& text) {
   double density = 0;
   std::uint64_t seed = 1;
   std::string_view rest = text;
-  bool good = take(rest, m, 'x') && take(rest, k, ':') && take(rest, r, 'x') &&
-              take(rest, c, ':') && take(rest, density, '\0');
-  if (good && !rest.empty()) {
-    good = rest.front() == ':';
-    rest.remove_prefix(1);
-    good = good && take(rest, seed, '\0') && rest.empty();
-  }
-  if (!good)
-    return make_error(
-        ErrorCode::kInvalidArgument,
-        "--random '{}' is not MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1", text);
-  return make_random_block_mask(m, k, r, c, density, seed);
+  const bool sizes = take(rest, m, 'x') && take(rest, k, ':');
+  std::string_view groups = rest;
+  if (sizes && take(groups, r, 'o') && cut_prefix(groups, "f") && take(groups, c, '\0') &&
+      take_seed(groups, seed))
+    return make_random_nm_mask(m, k, r, c, seed);
+  if (sizes && take(rest, r, 'x') && take(rest, c, ':') && take(rest, density, '\0') &&
+      take_seed(rest, seed))
+    return make_random_block_mask(m, k, r, c, density, seed);
+  return make_error(ErrorCode::kInvalidArgument,
+                    "--random '{}' is neither MxK:RxC:DENSITY[:SEED], for example "
+                    "1024x1024:16x16:0.1, nor MxK:NofM[:SEED], for example 1024x1024:2of4",
+                    text);
 }
 
 Result<std::vector<Problem>> make_problems(const RequestOptions& options, std::int64_t m,

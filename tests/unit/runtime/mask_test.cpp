@@ -186,5 +186,29 @@ TEST(RandomBlockMask, AcceptsExtremesAndRefusesTheRest) {
             "block shape 1x0 is not at least 1x1");
 }
 
+TEST(RandomNmMask, HasNWeightsInEveryGroupAndIsDeterministic) {
+  const auto mask = make_random_nm_mask(50, 70, 2, 4, 3);  // the last group has two columns
+  ASSERT_TRUE(mask) << mask.error().message;
+  for (std::int64_t i = 0; i < 50; ++i)
+    for (std::int64_t begin = 0; begin < 70; begin += 4) {
+      int weights = 0;
+      for (std::int64_t j = begin; j < std::min<std::int64_t>(70, begin + 4); ++j)
+        weights += mask->at(i, j) ? 1 : 0;
+      ASSERT_EQ(weights, 2) << i << ", " << begin;
+    }
+  EXPECT_EQ(*mask, *make_random_nm_mask(50, 70, 2, 4, 3));
+  EXPECT_NE(*mask, *make_random_nm_mask(50, 70, 2, 4, 4));
+}
+
+TEST(RandomNmMask, AcceptsExtremesAndRefusesTheRest) {
+  EXPECT_EQ(make_random_nm_mask(3, 8, 0, 4, 1)->nnz(), 0);
+  EXPECT_EQ(make_random_nm_mask(3, 8, 4, 4, 1)->nnz(), 24);
+  EXPECT_EQ(make_random_nm_mask(3, 1, 2, 4, 1)->nnz(), 3);
+  EXPECT_EQ(error_of(make_random_nm_mask(4, 4, 5, 4, 1)),
+            "5 of 4 columns is not N of M with 0 <= N <= M");
+  EXPECT_EQ(error_of(make_random_nm_mask(4, 4, 0, 0, 1)),
+            "0 of 0 columns is not N of M with 0 <= N <= M");
+}
+
 }  // namespace
 }  // namespace lacuna

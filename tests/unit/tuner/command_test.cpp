@@ -88,15 +88,24 @@ TEST(RandomMask, IsParsed) {
   EXPECT_EQ(*mask, make_random_block_mask(64, 128, 16, 8, 0.25, 7).value());
 }
 
+TEST(RandomMask, OfNOfMIsParsed) {
+  EXPECT_EQ(make_random_mask("8x64:2of4").value(), make_random_nm_mask(8, 64, 2, 4, 1).value());
+  EXPECT_EQ(make_random_mask("8x64:1of16:9").value(), make_random_nm_mask(8, 64, 1, 16, 9).value());
+}
+
 TEST(RandomMask, BadTextIsNamed) {
-  for (const char* const text : {"", "64", "64x64", "64x64:8x8", "64x64:8x8:", "64x64:8x8:0.1:",
-                                 "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2", "ax64:8x8:0.1"}) {
+  for (const char* const text :
+       {"64x64:2of", "64x64:2o4", "64x64:of4", "64x64:2of4:", "64x64:2of4:1:2", "", "64", "64x64",
+        "64x64:8x8", "64x64:8x8:", "64x64:8x8:0.1:", "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2",
+        "ax64:8x8:0.1"}) {
     const auto mask = make_random_mask(text);
     ASSERT_FALSE(mask) << text;
     EXPECT_EQ(
         mask.error().message,
-        fmt::format("--random '{}' is not MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1",
-                    text));
+        fmt::format(
+            "--random '{}' is neither MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1, "
+            "nor MxK:NofM[:SEED], for example 1024x1024:2of4",
+            text));
   }
 }
 
