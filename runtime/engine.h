@@ -109,7 +109,8 @@ class ExecutablePlan {
     KernelSpec spec;
     SparseKernel function = nullptr;
     Splits splits;
-    std::vector<std::int64_t> panel_cuts;  // task boundaries over panels, balanced by stored blocks
+    std::vector<std::int64_t>
+        panel_cuts;  // task boundaries over panels, balanced by what is stored
   };
   Structure structure_;
   Plan plan_;

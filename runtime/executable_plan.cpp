@@ -11,7 +11,6 @@
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <span>
 #include <sys/mman.h>
 #include <utility>
 #include <vector>
@@ -59,16 +58,22 @@ Roles roles_of(const KernelSpec& spec, const Problem& problem, const Structure& 
   return {};
 }
 
-// Boundaries of up to `parts` panel ranges of about equal work; a panel costs its entries and its epilogue.
+// Boundaries of up to `parts` panel ranges of about equal work; a panel costs its entries, of jammed rows its weights
+// too, and its epilogue.
 std::vector<std::int64_t> cut_panels(const PanelIndex& index, std::int64_t parts) {
   const std::int64_t panels = index.panels();
-  const std::int64_t total = index.entries_before(panels) + panels;
+  const auto work_before = [&](std::int64_t panel) {
+    const std::int64_t weights =
+        index.first_value.empty() ? 0 : index.first_value[static_cast<std::size_t>(panel)];
+    return index.entries_before(panel) + weights + panel;
+  };
+  const std::int64_t total = work_before(panels);
   std::vector<std::int64_t> cuts{0};
   for (std::int64_t part = 1; part < parts; ++part) {
     const auto target = static_cast<std::int64_t>(
         static_cast<double>(total) * static_cast<double>(part) / static_cast<double>(parts));
     std::int64_t panel = cuts.back();
-    while (panel < panels && index.entries_before(panel) + panel < target)
+    while (panel < panels && work_before(panel) < target)
       ++panel;
     if (panel > cuts.back() && panel < panels) cuts.push_back(panel);
   }
@@ -76,8 +81,8 @@ std::vector<std::int64_t> cut_panels(const PanelIndex& index, std::int64_t parts
   return cuts;
 }
 
-// Scratch of the calling thread, kept between calls. Null when there is no memory. From a quarter of a huge page on it asks
-// for huge pages: packed operands are walked by columns, a page a step.
+// Scratch of the calling thread, kept between calls. Null when there is no memory. From a quarter of a huge page on it
+// asks for huge pages: packed operands are walked by columns, a page a step.
 float* thread_scratch(std::int64_t floats) {
   struct Free {
     void operator()(float* p) const { std::free(p); }
@@ -242,8 +247,8 @@ bool another_may_do(const Error& error) {
   return error.code == ErrorCode::kCompile || error.code == ErrorCode::kUnsupported;
 }
 
-// A planner picks by estimate; where its schedule cannot be had, the next best one takes its place. Where the caller gave
-// the plan, the fault is his to know.
+// A planner picks by estimate; where its schedule cannot be had, the next best one takes its place. Where the caller
+// gave the plan, the fault is his to know.
 Result<const LoadedKernel*> load_first_to_be_had(Engine& engine, const Problem& problem,
                                                  const StoredCounts& stored, std::int32_t threads,
                                                  KernelSpec& spec) {
@@ -283,7 +288,7 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
   made->target_ = engine.target();
   made->threads_ = bound.threads;
 
-  const StoredCounts stored = count_stored(*bound.mask, std::span(&made->plan_.format, 1)).front();
+  const StoredCounts stored = stored_in(made->structure_);
   const std::int64_t parts = std::max(kFinePanelParts, kTasksPerThread * bound.threads);
   for (std::size_t i = 0; i < bound.problems.size(); ++i) {
     BoundKernel kernel;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "runtime/mask.h"
@@ -14,6 +15,9 @@
 
 namespace lacuna {
 namespace {
+
+constexpr std::int64_t kMaxGroups = std::int64_t{1} << 28;
+constexpr std::int64_t kMaxWeights = std::numeric_limits<std::int32_t>::max();
 
 // Rows [begin, end) of the mask as rows of a panel whose row 0 is `first`.
 struct Panel {
@@ -43,15 +47,21 @@ void group_columns(const Mask& mask, const Panel& panel,
 }  // namespace
 
 Result<JamStructure> make_jam_structure(const Mask& mask, const Jam& format) {
-  if (format.r < 1 || format.r > kMaxJam)
-    return make_error(ErrorCode::kInvalidArgument, "{} jammed rows are outside [1, {}]", format.r,
-                      kMaxJam);
+  LACUNA_TRY_VOID(check_format(format));
   JamStructure s;
   s.m = mask.m();
   s.k = mask.k();
   s.format.r = static_cast<std::int32_t>(
       std::clamp<std::int64_t>(mask.m(), 1, static_cast<std::int64_t>(format.r)));
   s.by_row.lists = s.format.groups();
+  const std::int64_t panels = (s.m + s.format.r - 1) / s.format.r;
+  if (panels > kMaxGroups / s.by_row.lists || mask.nnz() > kMaxWeights)
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "{} of {} rows with {} weights: the limits are {} groups of columns and {} weights",
+        to_text(Format{s.format}), s.m, mask.nnz(), kMaxGroups, kMaxWeights);
+  s.by_row.ptr.reserve(static_cast<std::size_t>(panels * s.by_row.lists + 1));
+  s.by_row.first_value.reserve(static_cast<std::size_t>(panels + 1));
   s.by_row.ptr.push_back(0);
   s.by_row.first_value.push_back(0);
   std::vector<std::vector<std::int32_t>> columns(static_cast<std::size_t>(s.format.groups()));

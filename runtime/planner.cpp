@@ -62,11 +62,7 @@ Format clamp_format(const Format& format, const Mask& mask) {
 }
 
 Result<> check_pinned(const Format& format) {
-  if (const auto* const jam = std::get_if<Jam>(&format)) {
-    if (jam->r >= 1 && jam->r <= kMaxJam) return {};
-    return make_error(ErrorCode::kInvalidArgument, "{} jammed rows are not in [1, {}]", jam->r,
-                      kMaxJam);
-  }
+  if (std::holds_alternative<Jam>(format)) return check_format(format);
   const auto& block = std::get<Bsr>(format);
   for (const auto& [name, dim] : {std::pair{"r", block.r}, std::pair{"c", block.c}})
     if (dim < 1 || dim > kMaxBlockDim)
@@ -113,7 +109,7 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
       for (const std::int32_t c : kBlockDims)
         add(Bsr{r, c});
     for (const std::int32_t r : kJams)
-      add(Jam{r});
+      if (mask.m() > 1) add(Jam{r});
   }
   if (request.padding == Padding::kExact) formats = only_exact(mask, formats);
   return formats;
@@ -174,9 +170,8 @@ double estimate_cycles(const WorkEstimate& work, const Target& target) {
                                                      : kDramBytesPerCycle;
   const double memory = (work.bytes_a + work.bytes_b + work.bytes_c) / rate;
   // Filling and draining a register tile: one pass through the FMA pipe and a few branches, not overlapped.
-  constexpr double kMispredictionCycles = 16;
   const double fixed =
-      work.tile_passes * (pipes.fma_latency + 8.0) + work.loop_ends * kMispredictionCycles;
+      work.tile_passes * (pipes.fma_latency + 8.0) + work.loop_ends * kLoopEndCycles;
   return std::max({fma, load, store, memory}) + shuffle + fixed;
 }
 

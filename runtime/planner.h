@@ -63,7 +63,8 @@ class Planner {
 };
 
 // The formats considered for a mask: blocks with r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without
-// duplicates, and jammed rows; only those that store exactly the mask when padding is kExact; only the pinned one when pinned.
+// duplicates, and 2, 4, 5 or 6 jammed rows (one is bsr1x1); only those that store exactly the mask when padding is
+// kExact; only the pinned one when pinned.
 [[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
 
 // Checks sizes, problems and pins. Every planner calls it first.
@@ -86,8 +87,8 @@ class Planner {
 [[nodiscard]] double longest_share(const Splits& splits, const BlockCounts& counts, std::int64_t n,
                                    std::int32_t threads);
 
-// Threads that a plan without a record is made for: the largest power of two not above. So few plans serve all machines,
-// and an ahead-of-time bundle can hold the kernels of each.
+// Threads that a plan without a record is made for: the largest power of two not above. So few plans serve all
+// machines, and an ahead-of-time bundle can hold the kernels of each.
 [[nodiscard]] inline std::int32_t planning_threads(std::int32_t threads) {
   return static_cast<std::int32_t>(std::bit_floor(static_cast<std::uint32_t>(threads)));
 }
@@ -103,10 +104,12 @@ inline constexpr double kMinTaskFlops = 262144;
 
 // Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
+// A loop whose length follows from the mask alone ends with a misprediction; about the depth of today's x86 pipelines.
+inline constexpr double kLoopEndCycles = 16;
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);
 
-// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share, for as many of
-// planning_threads(threads) as there are worthwhile_tasks.
+// Every legal schedule of one problem, the cheapest first by estimate_cycles of the longest thread's share, for as many
+// of planning_threads(threads) as there are worthwhile_tasks.
 [[nodiscard]] std::vector<Schedule> rank_schedules(const Problem& problem, const Format& format,
                                                    const StoredCounts& stored, const Target& target,
                                                    std::int32_t threads);

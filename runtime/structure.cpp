@@ -16,24 +16,11 @@
 #include "templates/registry.h"
 
 namespace lacuna {
-namespace {
-
-// The blocks that a format's columns or blocks are counted as.
-Bsr counted_as(const Format& format) {
-  return std::visit(
-      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; }},
-      format);
-}
-
-}  // namespace
-
 Result<Structure> make_structure(const Mask& mask, const Format& format) {
-  if (const auto* const jam = std::get_if<Jam>(&format)) {
-    LACUNA_TRY(JamStructure made, make_jam_structure(mask, *jam));
-    return made;
-  }
-  LACUNA_TRY(BsrStructure made, make_bsr_structure(mask, std::get<Bsr>(format)));
-  return made;
+  return std::visit(
+      PerFormat{[&](const Bsr& bsr) -> Result<Structure> { return make_bsr_structure(mask, bsr); },
+                [&](const Jam& jam) -> Result<Structure> { return make_jam_structure(mask, jam); }},
+      format);
 }
 
 Format format_of(const Structure& s) {
@@ -45,9 +32,12 @@ std::int64_t values_count(const Structure& s) {
 }
 
 const PanelIndex& panel_index(const Structure& s, PanelDirection direction) {
-  const auto* const bsr = std::get_if<BsrStructure>(&s);
-  if (bsr == nullptr) return std::get<JamStructure>(s).by_row;
-  return direction == PanelDirection::kBlockRows ? bsr->by_row : bsr->by_column;
+  return std::visit(
+      PerFormat{[&](const BsrStructure& bsr) -> const PanelIndex& {
+                  return direction == PanelDirection::kBlockRows ? bsr.by_row : bsr.by_column;
+                },
+                [](const JamStructure& jam) -> const PanelIndex& { return jam.by_row; }},
+      s);
 }
 
 void pack_values(const Structure& s, const float* dense, std::int64_t lda, float* values) {
@@ -75,16 +65,24 @@ void unpack_values(const Structure& s, const float* values, float* dense, std::i
 }
 
 void clear_unowned(const Structure& s, float* values) {
-  if (const auto* const bsr = std::get_if<BsrStructure>(&s)) clear_edge_overlap(*bsr, values);
+  std::visit(PerFormat{[&](const BsrStructure& bsr) { clear_edge_overlap(bsr, values); },
+                       [](const JamStructure&) {}},  // every value is a weight
+             s);
 }
 
 bool is_exact(const Structure& s, const Mask& mask) {
-  const auto* const bsr = std::get_if<BsrStructure>(&s);
-  return bsr == nullptr || is_exact(*bsr, mask);
+  return std::visit(PerFormat{[&](const BsrStructure& bsr) { return is_exact(bsr, mask); },
+                              [](const JamStructure&) { return true; }},
+                    s);
 }
 
 void for_each_weight(const Structure& s, const WeightVisit& visit) {
   std::visit([&](const auto& one) { for_each_weight(one, visit); }, s);
+}
+
+StoredCounts stored_in(const Structure& s) {
+  const PanelIndex& index = panel_index(s, PanelDirection::kBlockRows);
+  return {index.entries_before(index.panels()), values_count(s)};
 }
 
 std::vector<StoredCounts> count_stored(const Mask& mask, std::span<const Format> formats) {
@@ -95,8 +93,11 @@ std::vector<StoredCounts> count_stored(const Mask& mask, std::span<const Format>
   const std::vector<std::int64_t> blocks = count_blocks(mask, shapes);
   std::vector<StoredCounts> counts;
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    const bool exact = std::holds_alternative<Jam>(formats[i]);
-    counts.push_back({blocks[i], exact ? mask.nnz() : blocks[i] * shapes[i].r * shapes[i].c});
+    const std::int64_t weights =
+        std::visit(PerFormat{[&](const Bsr& bsr) { return blocks[i] * bsr.r * bsr.c; },
+                             [&](const Jam&) { return mask.nnz(); }},
+                   formats[i]);
+    counts.push_back({blocks[i], weights});
   }
   return counts;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Structure: where the stored weights of A are, in any format; no values (those are the caller's buffers). A closed set, as
-// Format is: what differs by format is behind the functions here.
+// Structure: where the stored elements of A are, in any format; no values (those are the caller's buffers). A closed
+// set, as Format is: what differs by format is behind the functions here.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,11 @@ void pack_values(const Structure& s, const float* dense, std::int64_t lda, float
 void unpack_values(const Structure& s, const float* values, float* dense, std::int64_t lda);
 // Sets stored elements that stand for no weight to zero (after sddmm).
 void clear_unowned(const Structure& s, float* values);
-// True if every stored element is in the mask.
+// True if every stored element is in the mask, whose sizes must be the structure's.
 [[nodiscard]] bool is_exact(const Structure& s, const Mask& mask);
 
-// Calls visit(row, column, index of the value) for each stored weight, in the order of the values.
+// Calls visit(row, column, index of the value) for each stored element of A, padding included, in the order of the
+// values.
 using WeightVisit = std::function<void(std::int64_t row, std::int64_t col, std::int64_t index)>;
 void for_each_weight(const Structure& s, const WeightVisit& visit);
 
@@ -47,7 +48,9 @@ struct StoredCounts {
   std::int64_t blocks = 0;   // jammed rows: columns of panels
   std::int64_t weights = 0;  // padding included
 };
-// Exactly what make_structure would store for each of the formats, in their order, without making it.
+[[nodiscard]] StoredCounts stored_in(const Structure& s);
+// What make_structure would store for each of the formats, which must not exceed the matrix, without making it; in
+// their order.
 [[nodiscard]] std::vector<StoredCounts> count_stored(const Mask& mask,
                                                      std::span<const Format> formats);
 

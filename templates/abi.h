@@ -18,16 +18,16 @@ inline constexpr std::uint32_t kAbiVersion = 4;
 inline constexpr std::int64_t kOriginPadding = 8;
 
 // One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end).
-// A *panel* is a block row of A (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output. For jammed
-// rows it is their panel, whatever the operation, and an entry is a column of it.
+// A *panel* is a block row or a block column of A, as panel_direction() says (registry.h); of jammed rows it is always
+// their panel, and an entry is a column of it.
 struct KernelArgs {
   float* values;  // all of A's; read by spmm*, written by sddmm
-  // [panels + 1] entries of panel p are [ptr[p], ptr[p+1]). Jammed rows: [panels * groups + 1], those of group g of panel p
-  // are [ptr[p * groups + g - 1], ptr[p * groups + g]).
+  // [panels + 1] entries of panel p are [ptr[p], ptr[p+1]). Jammed rows: [panels * groups + 1], those of group g of
+  // panel p are [ptr[p * groups + g - 1], ptr[p * groups + g]).
   const std::int64_t* ptr;
-  const std::int32_t*
-      origin;  // per entry: first row of B that the block meets (element, not block, index);
-               // for sddmm: first row of C
+  // Per entry: where the block begins along the other dimension of A (element, not block, index). That is a row of B
+  // for spmm and for spmm_transposed by block columns; a row of C for sddmm and for spmm_transposed by block rows.
+  const std::int32_t* origin;
   const std::int32_t*
       block;  // per entry: the block's number in values; null = the entry's own number
   const std::int64_t* first_value;  // jammed rows: per panel, where its values begin; else null
@@ -36,8 +36,8 @@ struct KernelArgs {
   const float* bias;      // indexed by C's row; may be null without a bias epilogue
   float* scratch;         // scratch_floats() of this kernel, 64-byte aligned, private to the call
   std::int64_t ldb, ldc;  // in elements
-  std::int64_t rows_out;  // extent of the panels' dimension: M (spmm, sddmm) or K (spmm_transposed)
-  std::int64_t rows_in;   // extent of the dimension that origins index: K (spmm, sddmm) or M
+  std::int64_t rows_out;  // of the result: M (spmm, sddmm) or K (spmm_transposed)
+  std::int64_t rows_in;   // A's other dimension: K or M
   std::int64_t panel_begin, panel_end;
   std::int64_t n_begin, n_end;
 };

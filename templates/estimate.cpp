@@ -37,14 +37,8 @@ struct Shape {
   double mr, nv;
 };
 
-Bsr block_of(const Format& format) {
-  return std::visit(
-      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; }},
-      format);
-}
-
 Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
-  const Bsr bsr = block_of(spec.format);
+  const Bsr bsr = counted_as(spec.format);
   const bool transposed = spec.op == Op::kSpmmTransposed;
   Shape s{};
   s.height = transposed ? bsr.c : bsr.r;
@@ -186,10 +180,14 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   return work;
 }
 
-// Groups that a panel's columns fall into, of those there are.
-double groups_met(const Jam& jam, const BlockCounts& counts, double panels) {
-  return panels > 0 ? std::min<double>(jam.groups(), static_cast<double>(counts.blocks) / panels)
-                    : 0;
+// The ends of group loops in so many walks of a panel: those of groups that have columns; to find a group empty costs a
+// fraction of that.
+double group_loop_ends(const KernelSpec& spec, const BlockCounts& counts, double panels,
+                       double walks) {
+  constexpr double kOfAnEmptyGroup = 0.1;
+  const double groups = std::get<Jam>(spec.format).groups();
+  const double columns = panels > 0 ? static_cast<double>(counts.blocks) / panels : 0;
+  return walks * (std::min(groups, columns) + kOfAnEmptyGroup * groups);
 }
 
 WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
@@ -203,7 +201,7 @@ WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts&
   work.broadcasts = (weights + columns) * tiles;  // and a number for each column
   work.stores = static_cast<double>(counts.rows_out) * s.vectors;
   work.tile_passes = panels * tiles;
-  work.loop_ends = work.tile_passes * groups_met(std::get<Jam>(spec.format), counts, panels);
+  work.loop_ends = group_loop_ends(spec, counts, panels, work.tile_passes);
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
   work.bytes_a = (weights + columns) * kFloatBytes * (streams_a ? tiles : 1);
   work.bytes_b = columns * s.n * kFloatBytes;
@@ -224,7 +222,7 @@ WorkEstimate jam_scatter(const KernelSpec& spec, const Shape& s, const BlockCoun
   work.broadcasts = (weights + columns) * tiles;
   work.stores = (columns + static_cast<double>(counts.rows_out)) * s.vectors;
   work.tile_passes = panels * tiles;
-  work.loop_ends = work.tile_passes * groups_met(std::get<Jam>(spec.format), counts, panels);
+  work.loop_ends = group_loop_ends(spec, counts, panels, work.tile_passes);
   work.bytes_a = (weights + columns) * kFloatBytes * tiles;
   work.bytes_b = rows_in * s.n * kFloatBytes;
   work.bytes_c = 2 * columns * s.n * kFloatBytes;
@@ -235,21 +233,28 @@ WorkEstimate jam_scatter(const KernelSpec& spec, const Shape& s, const BlockCoun
 WorkEstimate jam_sddmm(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
   const auto columns = static_cast<double>(counts.blocks);
   const auto weights = static_cast<double>(counts.weights);
+  const auto panels = static_cast<double>(counts.panels);
+  const auto rows_of_c = static_cast<double>(counts.rows_in);
   WorkEstimate work;
   work.fmas = weights * s.vectors;
   work.vector_loads = (columns + weights) * s.vectors;
   work.stores = weights;
-  work.shuffles = weights * (std::log2(s.lanes) + 1);  // sums across
+  // Sums across, and of the ku sums of a weight.
+  work.shuffles = weights * (std::log2(s.lanes) + spec.schedule.ku);
   work.tile_passes = columns;
+  work.loop_ends = group_loop_ends(spec, counts, panels, panels);
   work.bytes_a = (weights + columns) * kFloatBytes;
-  work.bytes_b = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  work.bytes_b = panels * s.r * s.n * kFloatBytes;
   work.bytes_c = columns * s.n * kFloatBytes;
-  const auto add_transposed = [&](std::int64_t rows) {
-    add_transposes(ceil_div(static_cast<double>(rows), s.lanes) * s.vectors, s.lanes, work);
-    work.stores += static_cast<double>(rows) * s.vectors;
+  const auto add_transposed = [&](double rows) {
+    add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
+    work.stores += rows * s.vectors;
   };
-  if (spec.layout_b == Layout::kColMajor) add_transposed(counts.rows_out);
-  if (spec.layout_c == Layout::kColMajor) add_transposed(counts.rows_in);
+  if (spec.layout_b == Layout::kColMajor) add_transposed(panels * s.r);
+  if (spec.layout_c == Layout::kColMajor) {
+    add_transposed(rows_of_c);
+    work.bytes_c += rows_of_c * s.n * kFloatBytes;
+  }
   return work;
 }
 
@@ -284,8 +289,9 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Shape& s, const BlockCounts&
 WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
                            std::int64_t n) {
   const Shape s = shape_of(spec, target, n);
-  WorkEstimate work = std::holds_alternative<Jam>(spec.format) ? jam_work(spec, s, counts)
-                                                               : bsr_work(spec, s, counts);
+  WorkEstimate work = std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, s, counts); },
+                                           [&](const Jam&) { return jam_work(spec, s, counts); }},
+                                 spec.format);
   const double dense_rows = static_cast<double>(counts.rows_in + counts.rows_out);
   work.footprint_bytes = (static_cast<double>(counts.weights) + dense_rows * s.n) * kFloatBytes;
   return work;

@@ -45,6 +45,31 @@ Result<Format> parse_jam(std::string_view rows, std::string_view text) {
 
 }  // namespace
 
+Bsr counted_as(const Format& format) {
+  return std::visit(
+      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; }},
+      format);
+}
+
+Result<> check_format(const Format& format) {
+  return std::visit(PerFormat{[](const Bsr& bsr) -> Result<> {
+                                const auto legal = [](std::int32_t dim) {
+                                  return dim >= 1 && dim <= kMaxBlockDim;
+                                };
+                                if (legal(bsr.r) && legal(bsr.c)) return {};
+                                return make_error(ErrorCode::kInvalidArgument,
+                                                  "block shape {}x{} is outside 1x1 to {}x{}",
+                                                  bsr.r, bsr.c, kMaxBlockDim, kMaxBlockDim);
+                              },
+                              [](const Jam& jam) -> Result<> {
+                                if (jam.r >= 1 && jam.r <= kMaxJam) return {};
+                                return make_error(ErrorCode::kInvalidArgument,
+                                                  "{} jammed rows are outside 1 to {}", jam.r,
+                                                  kMaxJam);
+                              }},
+                    format);
+}
+
 std::string to_text(const Format& format) {
   return std::visit(FormatText{}, format);
 }

@@ -32,14 +32,15 @@ struct Bsr {
   }
 };
 
-// Jammed rows, for masks without blocks: panels of r rows, whose columns are grouped by which of the rows they touch. All
-// columns of a group run through the same code: a row of B is loaded once for all rows of the panel that need it, nothing is
-// padded, and nothing branches on the mask but the end of a group. (Unroll-and-sparse-jam of Wilkinson et al., "Register
-// Tiling for Unstructured Sparsity", PLDI 2023.) With r = 1 it is compressed sparse row; every N:M mask is a case of it.
+// Jammed rows, for masks without blocks: panels of r rows, whose columns are grouped by which of the rows they touch.
+// All columns of a group run through the same code: a row of B is loaded once for all rows of the panel that need it,
+// nothing is padded, and nothing branches on the mask but the end of a group. (Unroll-and-sparse-jam of Wilkinson et
+// al., "Register Tiling for Unstructured Sparsity", PLDI 2023.) With r = 1 it is compressed sparse row; every N:M mask
+// is a case of it.
 //
-// Panel p covers rows [p*r, p*r + r). Where r does not divide M the last panel is shifted back to end with the matrix, and
-// holds only weights of rows that no earlier panel has. Group g of a panel, 1 <= g < 2^r, holds the columns that touch
-// exactly the rows whose bit is set in g (bit i: the panel's row i), in ascending order.
+// Panel p covers rows [p*r, p*r + r). Where r does not divide M the last panel is shifted back to end with the matrix,
+// and holds only weights of rows that no earlier panel has. Group g of a panel, 1 <= g < 2^r, holds the columns that
+// touch exactly the rows whose bit is set in g (bit i: the panel's row i), in ascending order.
 // Values: panel by panel, group by group, column by column; those of one column by row.
 struct Jam {
   std::int32_t r = 1;
@@ -56,13 +57,18 @@ struct Jam {
 using Format = std::variant<Bsr, Jam>;
 
 inline constexpr std::int32_t kMaxBlockDim = 64;
-inline constexpr std::int32_t kMaxJam = 6;  // 63 groups: code grows with r * 2^(r-1)
+inline constexpr std::int32_t kMaxJam = 6;  // 63 groups: code grows as r * 2^(r-1)
 
 // For std::visit over formats.
 template <class... Cases>
 struct PerFormat : Cases... {
   using Cases::operator()...;
 };
+
+// The blocks that are counted for a format: a column of jammed rows is one of r x 1.
+[[nodiscard]] Bsr counted_as(const Format& format);
+// Errors: kInvalidArgument, naming what is out of range.
+[[nodiscard]] Result<> check_format(const Format& format);
 
 [[nodiscard]] std::string to_text(const Format& format);  // "bsr32x1", "jam4"
 [[nodiscard]] Result<Format> parse_format(std::string_view text);

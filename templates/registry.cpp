@@ -15,17 +15,10 @@ struct BlockDims {
   int depth;   // reduced rows of a block
 };
 
-// r x c as the rows of a panel and the columns that are taken at once.
-BlockDims block_dims(const Format& format) {
-  return std::visit(PerFormat{[](const Bsr& bsr) { return BlockDims{bsr.r, bsr.c}; },
-                              [](const Jam& jam) { return BlockDims{jam.r, 1}; }},
-                    format);
-}
-
 BlockDims dims_of(const KernelSpec& spec) {
-  const BlockDims dims = block_dims(spec.format);
-  if (spec.op == Op::kSpmmTransposed) return {dims.depth, dims.height};
-  return dims;
+  const Bsr block = counted_as(spec.format);
+  if (spec.op == Op::kSpmmTransposed) return {block.c, block.r};
+  return {block.r, block.c};
 }
 
 bool is_jammed(const KernelSpec& spec) {
@@ -35,13 +28,9 @@ bool is_jammed(const KernelSpec& spec) {
 // All rows of a panel share the loads of B, so they share a tile.
 Result<> check_jammed(const KernelSpec& spec) {
   const int r = std::get<Jam>(spec.format).r;
-  if (r < 1 || r > kMaxJam)
-    return make_error(ErrorCode::kInvalidArgument, "{} jammed rows are outside [1, {}]", r,
-                      kMaxJam);
-  if (spec.schedule.mr != r)
-    return make_error(ErrorCode::kInvalidArgument, "mr {} is not the {} jammed rows",
-                      spec.schedule.mr, r);
-  return {};
+  if (spec.schedule.mr == r) return {};
+  return make_error(ErrorCode::kInvalidArgument, "mr {} is not the {} jammed rows",
+                    spec.schedule.mr, r);
 }
 
 bool any_col_major(const KernelSpec& spec) {
@@ -52,9 +41,9 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// Accumulators, one register per vector operand and one for the broadcast scalar. A scalar that meets a single vector is
-// folded into the FMA by AVX-512; without it, LLVM makes the scalar's register the new accumulator, so that twice the
-// accumulators are live (seen as spills from 8 x 1 tiles on with 16 registers).
+// Accumulators, one register per vector operand and one for the broadcast scalar. A scalar that meets a single vector
+// is folded into the FMA by AVX-512; without it, LLVM makes the scalar's register the new accumulator, so that twice
+// the accumulators are live (seen as spills from 8 x 1 tiles on with 16 registers).
 int registers_needed(const Schedule& s, const Target& target) {
   if (s.nv > 1) return s.mr * s.nv + s.nv + 1;
   return target.has_feature("avx512f") ? s.mr + 1 : 2 * s.mr + 2;
@@ -71,12 +60,12 @@ Result<> check_registers(const KernelSpec& spec, const Target& target, int neede
 
 Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
-  if (s.mr > dims_of(spec).height)
-    return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
-                      s.mr, dims_of(spec).height);
   if (is_jammed(spec) && (spec.op != Op::kSpmm || s.ku != 1))
     return make_error(ErrorCode::kInvalidArgument,
                       "jammed rows take the row strategy for spmm only, with ku 1");
+  if (s.mr > dims_of(spec).height)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
+                      s.mr, dims_of(spec).height);
   if (any_col_major(spec) && !s.pack)
     return make_error(ErrorCode::kInvalidArgument,
                       "the row strategy needs pack with a column-major operand");
@@ -193,6 +182,17 @@ std::vector<int> balanced_parts(int height) {
   return sizes;
 }
 
+// FMAs in the code of a jammed kernel: each weight of each group, in tiles of every width (for_each_column_tile), or
+// for sddmm in the unrolled loop, the single vectors and the tail.
+int jammed_fmas(const KernelSpec& spec) {
+  const Jam& jam = std::get<Jam>(spec.format);
+  const int nv = spec.schedule.nv;
+  const int between = nv == 3 ? 2 : nv / 2;
+  const int widths = nv + (nv >= 3 ? between : 0) + 1;
+  const int weights = jam.r << (jam.r - 1);
+  return weights * (spec.op == Op::kSddmm ? spec.schedule.ku + 2 : widths);
+}
+
 std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
   if (const auto* const jam = std::get_if<Jam>(&spec.format)) return {jam->r};
   const Bsr& bsr = std::get<Bsr>(spec.format);
@@ -224,6 +224,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return make_error(ErrorCode::kInvalidArgument, "{} {} is outside [1, {}]", name, value, high);
   if (spec.op == Op::kSddmm && spec.epilogue != Epilogue::kNone)
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
+  LACUNA_TRY_VOID(check_format(spec.format));
   if (is_jammed(spec)) LACUNA_TRY_VOID(check_jammed(spec));
   switch (s.strategy) {
     case Strategy::kRowTile:
@@ -255,6 +256,9 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
               const bool too_deep = spec.op != Op::kSddmm && ku >= dims_of(spec).depth;
               if (ku > 1 && (too_deep || mr * nv * ku > 128)) continue;
               if (ku > 4 && (spec.op != Op::kSddmm || !groups_columns(candidate))) continue;
+              // Compile time grows with the code: 600 FMAs take about 25 ms.
+              constexpr int kMostJammedFmas = 600;
+              if (is_jammed(spec) && jammed_fmas(candidate) > kMostJammedFmas) continue;
               if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
             }
   }
@@ -285,7 +289,7 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
                             std::int64_t rows_out, std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
   const std::int64_t width = spec.schedule.nv * lanes;
-  const BlockDims dims = block_dims(spec.format);
+  const Bsr block = counted_as(spec.format);
   const std::int64_t packed = spec.schedule.pack ? round_up(rows_in, lanes) * width : 0;
   switch (spec.schedule.strategy) {
     case Strategy::kRowTile: {
@@ -296,7 +300,7 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
     case Strategy::kScatter:
       return width + packed + (spec.schedule.pack ? round_up(rows_out, lanes) * width : 0);
     case Strategy::kColumnTile:
-      return spec.op == Op::kSpmmTransposed ? (rows_in + dims.height) * dims.depth : 0;
+      return spec.op == Op::kSpmmTransposed ? (rows_in + block.r) * block.c : 0;
     case Strategy::kSddmmTile: {
       if (!spec.schedule.pack) return 0;
       if (is_jammed(spec))
@@ -305,7 +309,7 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
                round_up(n, lanes);
       const std::int64_t columns = packs_c(spec) ? kPackedColumns : round_up(n, lanes);
       const std::int64_t c = packs_c(spec) ? round_up(rows_in, lanes) * kPackedRowOfC : 0;
-      return columns * round_up(dims.height, lanes) + c;
+      return columns * round_up(block.r, lanes) + c;
     }
   }
   return 0;

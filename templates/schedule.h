@@ -18,9 +18,9 @@ namespace lacuna {
 // updates it by outer products of mr broadcast scalars and nv vectors.
 enum class Strategy : std::uint8_t {
   kRowTile,  // vectors along n; A's values are broadcast (spmm, spmm_transposed)
-  kScatter,  // spmm_transposed for narrow blocks: rows of B stay in registers, C is updated in cache
+  kScatter,  // spmm_transposed for narrow blocks and jammed rows: rows of B stay in registers, C is updated in cache
   kColumnTile,  // vectors along A's rows (columns when transposed); B's elements are broadcast; C column-major
-  kSddmmTile,  // vectors along A's rows; C's elements are broadcast; reduction over n
+  kSddmmTile,  // vectors along A's rows; C's elements are broadcast; reduction over n. Jammed rows: vectors along n
 };
 
 template <>
@@ -44,7 +44,7 @@ struct EnumNames<LoopOrder> {
 
 struct Schedule {
   Strategy strategy = Strategy::kRowTile;
-  std::int32_t mr = 4;  // scalar side of the register tile
+  std::int32_t mr = 4;  // scalar side of the register tile; the r of jammed rows
   std::int32_t nv = 1;  // vector side, in vectors
   std::int32_t ku = 1;  // steps of the reduction unrolled
   LoopOrder order = LoopOrder::kPanelOuter;

@@ -26,10 +26,8 @@
 namespace lacuna {
 namespace {
 
-// About 30 us a call.
-constexpr std::int64_t kPeakSteps = 6000;
-
-// Several calls a sample: the baselines have pushed the operands out, and one untimed call does not bring all of them back.
+// Several calls a sample: the baselines have pushed the operands out, and one untimed call does not bring all of them
+// back.
 constexpr double kSampleSeconds = 1e-3;
 
 // A baseline with the operands of its product.

@@ -14,6 +14,9 @@
 
 namespace lacuna {
 
+// Steps of the FMA loop that measurements take as their yardstick: about 30 us.
+inline constexpr std::int64_t kPeakSteps = 6000;
+
 struct BenchOptions {
   std::int32_t rounds = 25;
   double budget_s = 5;

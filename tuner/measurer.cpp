@@ -82,10 +82,13 @@ class Session {
     return true;
   }
 
-  // Repeats a candidate's last sample and keeps the shorter.
+  // Repeats a candidate's last sample and keeps the shorter, with its own yardstick.
   void repeat_sample(std::size_t candidate) {
+    const Sample again = sample(candidate);
     double& last = samples_.seconds[candidate].back();
-    last = std::min(last, sample(candidate));
+    if (again.seconds >= last) return;
+    last = again.seconds;
+    if (options_.yardstick) samples_.yardstick_seconds[candidate].back() = again.yardstick_seconds;
   }
 
   [[nodiscard]] bool stopped() {
@@ -104,31 +107,35 @@ class Session {
     return (clock_.now_s() - begin_s) / static_cast<double>(batch);
   }
 
-  double sample(std::size_t candidate) {
+  struct Sample {
+    double seconds = 0;
+    double yardstick_seconds = 0;  // the shorter of the calls before and after
+  };
+  Sample sample(std::size_t candidate) {
+    const auto yardstick = [&] { return options_.yardstick ? time(options_.yardstick, 1) : 0; };
     if (options_.untimed_call) candidates_[candidate]();
-    return time(candidates_[candidate], batches_[candidate]);
+    Sample taken;
+    taken.yardstick_seconds = yardstick();
+    taken.seconds = time(candidates_[candidate], batches_[candidate]);
+    taken.yardstick_seconds = std::min(taken.yardstick_seconds, yardstick());
+    return taken;
   }
 
   void add_sample(std::size_t candidate) {
-    if (!options_.yardstick) {
-      samples_.seconds[candidate].push_back(sample(candidate));
-      return;
-    }
-    if (options_.untimed_call) candidates_[candidate]();
-    const double before = time(options_.yardstick, 1);
-    samples_.seconds[candidate].push_back(time(candidates_[candidate], batches_[candidate]));
-    const double after = time(options_.yardstick, 1);
-    samples_.yardstick_seconds[candidate].push_back(std::min(before, after));
+    const Sample taken = sample(candidate);
+    samples_.seconds[candidate].push_back(taken.seconds);
+    if (options_.yardstick)
+      samples_.yardstick_seconds[candidate].push_back(taken.yardstick_seconds);
   }
 
   // Grows the batch until a sample is long enough, then repeats until two samples agree.
   void warm_up(std::size_t candidate) {
     const double begin_s = clock_.now_s();
     candidates_[candidate]();  // the first call touches pages and instruction memory
-    double previous = sample(candidate);
+    double previous = sample(candidate).seconds;
     calibrate(candidate, previous);
     while (clock_.now_s() - begin_s < options_.warm_up_s && !stopped()) {
-      const double now = sample(candidate);
+      const double now = sample(candidate).seconds;
       const bool agree = std::abs(now - previous) <= kWarmAgreement * std::max(now, previous);
       previous = now;
       calibrate(candidate, now);

@@ -33,8 +33,8 @@ struct MeasureOptions {
   // An untimed call before each sample puts the operands where repeated calls leave them: the others of the round have
   // just pushed them out of the inner caches.
   bool untimed_call = true;
-  // Timed right before and right after every sample, if not empty. A rate of the machine that candidates are compared with
-  // must be that of the same moment: under heavy vector code the clock rate changes within milliseconds.
+  // Timed right before and right after every sample, if not empty. A rate of the machine that candidates are compared
+  // with must be that of the same moment: under heavy vector code the clock rate changes within milliseconds.
   TimedCall yardstick;
   double budget_s =
       1e30;  // no new round begins after this long; the first round is always completed
@@ -113,8 +113,8 @@ struct RaceResult {
   }
 };
 
-// Finds the fastest candidate: one round, drop those slower than 2x the best; two more, drop above 1.25x (each time only if a
-// repeated sample agrees: the first may have been interrupted by another process); then halve
+// Finds the fastest candidate: one round, drop those slower than 2x the best; two more, drop above 1.25x (each time
+// only if a repeated sample agrees: the first may have been interrupted by another process); then halve
 // every two rounds down to the finalists, and measure those afresh (a lucky early sample does not win).
 // Put the candidates in the order of preference: ties go to the earlier. Whatever stops it, the result holds the best
 // of what was measured.

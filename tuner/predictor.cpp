@@ -29,8 +29,6 @@ constexpr double kShufflesPerCycle = 1;
 constexpr double kTilePassCycles = 12;
 // Cycles to visit a block in a tile pass: its index, addresses, a short loop's end.
 constexpr double kBlockVisitCycles = 2;
-// A loop whose length follows from the mask alone ends with a misprediction.
-constexpr double kLoopEndCycles = 16;
 constexpr double kOverlapExponent = 3;
 // Share of the requested bytes that really come from the level that holds the operands: the rest is still in L1, from a
 // neighbouring block or tile. Exponent, cycles and share were fitted together on 30 problems (masks of 1x1, 4x4, 8x8,
@@ -60,7 +58,7 @@ double level_rate(const Target& target, const MachineRates& rates, double footpr
 // The register tile is a set of independent FMA chains; too few of them leave the pipes waiting for results.
 double chain_efficiency(const Schedule& schedule, const Target& target) {
   if (schedule.strategy == Strategy::kScatter) return 1.0;
-  const double chains = static_cast<double>(schedule.mr) * schedule.nv;
+  const double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
   const double needed = target.pipes.fma_per_cycle * target.pipes.fma_latency;
   return needed > 0 ? std::min(1.0, chains / needed) : 1.0;
 }
@@ -74,7 +72,8 @@ double overlapped(std::initializer_list<double> parts) {
   return std::pow(sum, 1.0 / kOverlapExponent);
 }
 
-// Blocks met in all tile passes; of jammed rows, columns. A pass of the dot strategy is within a block; scatter passes are over block rows.
+// Blocks met in all tile passes; of jammed rows, columns. A pass of the dot strategy is within a block; scatter passes
+// are over block rows.
 double block_visits(const KernelSpec& spec, const BlockCounts& counts, double tile_passes) {
   if (spec.schedule.strategy == Strategy::kSddmmTile) return 0;
   const std::int32_t r = std::visit([](const auto& format) { return format.r; }, spec.format);

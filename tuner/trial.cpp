@@ -136,7 +136,8 @@ Result<> Trial::check(const ExecutablePlan& plan, std::size_t index) {
   return status;
 }
 
-// The samples lie in the order of the mask's rows, the values in the format's: each value looks for its sample in its row.
+// The samples lie in the order of the mask's rows, the values in the format's: each value looks for its sample in its
+// row.
 Result<> Trial::compare_values(const Structure& structure, const FloatBuffer& values) const {
   std::vector<std::size_t> first_of_row(static_cast<std::size_t>(problem_.m) + 1, 0);
   for (const Expected& e : expected_)

@@ -45,6 +45,7 @@ constexpr std::size_t kMeasureTopK = 32;
 constexpr std::size_t kFormatsPerTopK = 3;
 constexpr double kHandicap = 0.03;
 constexpr double kKindHandicap = 0.015;
+constexpr int kKindsHandicapped = 10;
 // Share of the budget after which nothing more is built.
 constexpr double kBuildShare = 0.6;
 
@@ -89,13 +90,15 @@ Result<TuneOutcome> TuneRun::run(const MachineRates& rates) {
 }
 
 // The best predicted first. A further schedule of a format must be predicted some per cent better than the first of
-// another: formats differ by what is hard to predict, so one mistaken prediction for a format must not decide. So must, by
-// less, a further format of a kind: large blocks of a scattered mask are all the same dense matrix.
+// another: formats differ by what is hard to predict, so one mistaken prediction for a format must not decide. So must,
+// by less, the next formats of a kind: the large blocks of a scattered mask are all the same dense matrix, predicted
+// within 5 % of each other, and would fill the field of a quick race.
 std::vector<TuneRun::Choice> TuneRun::choices_of_single_problem() const {
   std::vector<std::pair<double, Choice>> ranked;
   std::map<std::size_t, int> of_kind;
   for (const RankedFormat& format : ranked_) {
-    double handicap = 1 + kKindHandicap * of_kind[format.format.index()]++;
+    double handicap =
+        1 + kKindHandicap * std::min(kKindsHandicapped, of_kind[format.format.index()]++);
     for (const RankedSchedule& schedule : format.schedules.front()) {
       const double seconds = schedule.prediction.seconds;
       ranked.emplace_back(seconds * handicap, Choice{format.format, {schedule.schedule}, seconds});

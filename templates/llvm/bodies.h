@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel bodies, one function per Strategy (for sddmm per format), one file each. Each emits the whole loop nest of its kernel.
+// The kernel bodies, one function per Strategy (for sddmm per format), one file each. Each emits the whole loop nest of
+// its kernel.
 #pragma once
 
 namespace lacuna {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Walking a panel of jammed rows (templates/format.h): a loop for each group, all columns of which touch the same rows, so
-// that the code inside is straight. What is done with a column depends on the operation.
+// Walking a panel of jammed rows (templates/format.h): a loop for each group, all columns of which touch the same rows,
+// so that the code inside is straight. What is done with a column depends on the operation.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ Values for_each_jammed_column(KernelBuilder& kb, llvm::Value* panel, const Value
 [[nodiscard]] Values accumulate_jammed(KernelBuilder& kb, llvm::Value* panel,
                                        const ColumnTile& tile, const DenseTile& b);
 
-// spmm_transposed: adds the panel's part to the rows of C that its columns name; b_rows are the panel's rows of B, row by
-// row.
+// spmm_transposed: adds the panel's part to the rows of C that its columns name; b_rows are the panel's rows of B, row
+// by row.
 void scatter_jammed(KernelBuilder& kb, llvm::Value* panel, const ColumnTile& tile,
                     const DenseTile& c, const Values& b_rows);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sddmm on jammed rows: A[m,k] = sum over n of B[m,n] * C[k,n] at the stored weights. Vectors run along n: a vector of a row
-// of C meets those of all rows of B that its column touches, in ku sums each, which are added up and across at the end. A
-// column-major operand is first transposed into scratch: rows of B of the call's panels, and all of C.
+// sddmm on jammed rows: A[m,k] = sum over n of B[m,n] * C[k,n] at the stored weights. Vectors run along n: a vector of
+// a row of C meets those of all rows of B that its column touches, in ku sums each, which are added up and across at
+// the end. A column-major operand is first transposed into scratch: rows of B of the call's panels, and all of C.
 //
 // Scratch, in floats: rows_in * up(n) for C, then rows_out * up(n) for B, each where the operand is column-major
 // (scratch_floats() in registry.cpp agrees).

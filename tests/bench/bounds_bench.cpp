@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the machine allows the kernels of the goal table, whatever their code: the rate of register tiles of broadcast
-// scalars and vectors whose operands are in L1; of tiles of one vector that are fed from L2, as blocks of 16 rows need it;
-// and of copies inside L2, which is what packing an operand costs at least. AVX-512 only: the tiles are those of the goal
-// table on such machines.
+// scalars and vectors whose operands are in L1; of tiles of one vector that are fed from L2, as blocks of 16 rows need
+// it; and of copies inside L2, which is what packing an operand costs at least. AVX-512 only: the tiles are those of
+// the goal table on such machines.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -66,8 +66,8 @@ __attribute__((target("avx512f"))) void copy_into_window(const float* from, std:
   }
 }
 
-// One line from L2 for every 16 FMAs, in the order it lies there: what 16 sums of one vector need (sddmm of blocks of 16
-// rows, whose vectors are in L1 and whose scalars come from rows of C).
+// One line from L2 for every 16 FMAs, in the order it lies there: what 16 sums of one vector need (sddmm of blocks of
+// 16 rows, whose vectors are in L1 and whose scalars come from rows of C).
 __attribute__((target("avx512f"))) void run_streamed_tile(const float* vectors, const float* lines,
                                                           std::int64_t count, float* c) {
   __m512 sums[kLanes];
@@ -85,8 +85,9 @@ __attribute__((target("avx512f"))) void run_streamed_tile(const float* vectors, 
     _mm512_storeu_ps(c + i * kLanes, sums[i]);
 }
 
-// A line of C in L2 read, increased by 16 FMAs and written: a column of a 16-row block in spmm_transposed, whose 16 rows of
-// B are in registers. Eight lines at a time, so that eight chains of FMAs are in flight; line after line, the best order.
+// A line of C in L2 read, increased by 16 FMAs and written: a column of a 16-row block in spmm_transposed, whose 16
+// rows of B are in registers. Eight lines at a time, so that eight chains of FMAs are in flight; line after line, the
+// best order.
 __attribute__((target("avx512f"))) void update_lines(const float* b, const float* values,
                                                      float* lines, std::int64_t count) {
   constexpr int kChains = 8;

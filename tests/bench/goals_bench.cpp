@@ -2,9 +2,9 @@
 //
 // The speed goals of block-sparse f32 kernels on one core, operands in L2: percent of the FMA peak and speed-up over
 // dense OpenBLAS and oneDNN, for each operation, layout, block shape and density. Every kernel is the fastest of all
-// schedules of its format, raced here; kernel and baselines are timed in the same rounds, the peak loop right beside each
-// sample, because the clock rate of the moment differs. The bytes of the operands stand beside the figures: where they
-// exceed L2, a call also waits for what lies behind it.
+// schedules of its format, raced here; kernel and baselines are timed in the same rounds, the peak loop right beside
+// each sample, because the clock rate of the moment differs. The bytes of the operands stand beside the figures: where
+// they exceed L2, a call also waits for what lies behind it.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -61,8 +61,8 @@ struct CaseResult {
   std::size_t schedules = 0;       // that were built and raced
 };
 
-// Paired percent of peak by block shape, layout and density, of each operation. Seconds would not do: the operations are
-// measured one after the other, and the machine's speed drifts.
+// Paired percent of peak by block shape, layout and density, of each operation. Seconds would not do: the operations
+// are measured one after the other, and the machine's speed drifts.
 using RatesByMask = std::map<std::string, std::vector<double>>;
 
 struct Options {
@@ -78,10 +78,14 @@ Result<std::vector<Case>> make_cases(const Options& options) {
   std::vector<Case> cases;
   for (const std::string& name : options.formats) {
     LACUNA_TRY(const Format format, parse_format(name));
+    const auto* const block = std::get_if<Bsr>(&format);
+    if (block == nullptr)
+      return make_error(ErrorCode::kInvalidArgument, "--formats {}: the goals are for blocks",
+                        name);
     for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm})
       for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
         for (const double density : options.densities) {
-          Case c{.format = std::get<Bsr>(format), .problem = {}, .density = density};
+          Case c{.format = *block, .problem = {}, .density = density};
           c.problem.op = op;
           c.problem.m = c.problem.k = options.size;
           c.problem.n = options.n;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Masks without blocks on one core: unstructured at several densities, and N:M. For each operation, layout and number of
-// columns the tuner races formats and schedules; its choice is then timed beside dense OpenBLAS and oneDNN and the FMA peak,
-// and compared with the best candidate of block formats of the same race, which is what there would be without jammed rows.
+// Masks without blocks on one core: unstructured at several densities, and N:M. For each operation, layout and number
+// of columns the tuner races formats and schedules; its choice is then timed beside dense OpenBLAS and oneDNN and the
+// FMA peak, and compared with the best candidate of block formats of the same race, which is what there would be
+// without jammed rows.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

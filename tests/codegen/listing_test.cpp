@@ -165,7 +165,8 @@ std::vector<KernelSpec> sampled_specs(const Target& target) {
         KernelSpec spec{op, DType::kF32, layout, layout, Epilogue::kNone, true, format, {}};
         const auto schedules = enumerate_schedules(spec, target);
         EXPECT_FALSE(schedules.empty());
-        for (std::size_t i = turn++ % 5; i < schedules.size(); i += schedules.size() / 3 + 1) {
+        for (std::size_t i = turn++ % schedules.size(); i < schedules.size();
+             i += schedules.size() / 3 + 1) {
           spec.schedule = schedules[i];
           specs.push_back(spec);
         }

@@ -86,6 +86,8 @@ std::int64_t tile_width(const KernelCase& kernel_case) {
     case Strategy::kColumnTile:
       return s.mr;
     case Strategy::kSddmmTile:
+      if (std::holds_alternative<Jam>(kernel_case.spec.format))
+        return std::int64_t{s.ku} * kernel_case.target.f32_lanes();
       return packs_c(kernel_case.spec) ? kPackedColumns : kernel_case.target.f32_lanes();
   }
   return 1;
@@ -140,6 +142,14 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
                      .at((i + 4 - widths.size() % 2) % 5);
     shape.numbers = i % 2 == 0 ? Numbers::kReal : Numbers::kSmallIntegers;
     shape.padding = i % 3 == 0 ? 0 : 3;
+    shapes.push_back(shape);
+  }
+  if (std::holds_alternative<Jam>(kernel_case.spec.format)) {
+    // Several columns in most groups; for sddmm the unrolled loop, single vectors and a tail in one call.
+    RunShape shape = shapes.front();
+    shape.k = 301;
+    shape.n = w + kernel_case.target.f32_lanes() + 3;
+    shape.mask = MaskKind::kRandom;
     shapes.push_back(shape);
   }
   // More panels than are collected at a time before they are transposed into a column-major C.

@@ -27,7 +27,6 @@ namespace {
 
 constexpr std::int32_t kRounds = 9;
 constexpr double kBudgetS = 1;
-constexpr std::int64_t kPeakSteps = 1000;  // about 5 us a call
 
 std::string operation_name(Op op) {
   switch (op) {

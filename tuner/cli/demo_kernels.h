@@ -29,7 +29,7 @@ struct KernelRate {
   std::string kernel;          // canonical name, or the library and "sgemm"
   double seconds = 0;          // interleaved minimum
   double gflops = 0;           // useful: 2 nnz n
-  double percent_of_peak = 0;  // of minima; the FMA loop of the same rounds, times the threads
+  double percent_of_peak = 0;  // of minima; the FMA loop beside the samples, times the threads
 
   template <class Self, class Visit>
   static constexpr void for_each_field(Self& self, Visit&& visit) {

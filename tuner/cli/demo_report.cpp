@@ -140,7 +140,7 @@ nlohmann::json to_json(const DemoReport& report) {
            "epoch_s: median over epochs of training alone; kernels: interleaved minimum of 9 "
            "samples, operands "
            "left where repeated calls leave them; percent_of_peak: ratio to the minimum of the FMA "
-           "loop in the same rounds, times the threads"},
+           "loop right beside the samples, times the threads"},
           {"nets", nets}};
 }
 

@@ -19,14 +19,13 @@ namespace {
 // Follows templates/abi.h field by field; the assertions below guard against drift. Goes through fmt.
 constexpr const char* kArgsStruct = R"(#ifndef LACUNA_KERNEL_ARGS
 #define LACUNA_KERNEL_ARGS {version}
-/* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). A panel is a block row of A
- * (spmm, sddmm) or a block column (spmm_transposed): the blocks that share output; of jammed rows always their panel.
- * Sizes in elements.
- * {padding} elements of origin beyond the last entry must be readable, and hold row numbers (0 will do). */
+/* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). What a panel and an entry are, the
+ * kernel says. Sizes in elements. {padding} elements of origin beyond the last entry must be readable, and hold row
+ * numbers (0 will do). */
 typedef struct lacuna_kernel_args {{
   float* values;         /* of A; read by spmm and spmm_transposed, written by sddmm */
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
-  const int32_t* origin; /* per entry: first row of B that the block meets; for sddmm: first row of C */
+  const int32_t* origin; /* per entry: its first row of B or C, as the kernel says */
   const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
   const int64_t* first_value; /* jammed rows: per panel, where its values begin; else NULL */
   const float* b;
@@ -34,8 +33,8 @@ typedef struct lacuna_kernel_args {{
   const float* bias;     /* indexed by C's row; may be NULL without a bias epilogue */
   float* scratch;        /* private to the call, 64-byte aligned; size: see the kernel */
   int64_t ldb, ldc;
-  int64_t rows_out;      /* extent of the panels' dimension: M (spmm, sddmm) or K (spmm_transposed) */
-  int64_t rows_in;       /* what origins index: K (spmm, sddmm) or M (spmm_transposed) */
+  int64_t rows_out;      /* of the result: M (spmm, sddmm) or K (spmm_transposed) */
+  int64_t rows_in;       /* A's other dimension: K (spmm, sddmm) or M (spmm_transposed) */
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
 }} lacuna_kernel_args;
@@ -64,7 +63,7 @@ std::string formula(const KernelSpec& spec) {
       inner = fmt::format("A[M,K]^T * B[M,N]{}", plus);
       break;
     case Op::kSddmm:
-      return fmt::format("A[M,K] = B[M,N] * C[K,N]^T at A's stored blocks{}", plus);
+      return fmt::format("A[M,K] = B[M,N] * C[K,N]^T at A's stored weights{}", plus);
   }
   const char* const out = spec.op == Op::kSpmm ? "C[M,N]" : "C[K,N]";
   switch (spec.epilogue) {
@@ -100,18 +99,23 @@ std::string words(const Bsr& bsr) {
       bsr.r, bsr.c, bsr.r * bsr.c, bsr.r);
 }
 
+constexpr const char* kJamWords =
+    R"( * A: jammed rows, panels of {r}. Group g of a panel, 1 <= g <= {groups}, holds the columns that touch exactly its rows
+ *    i with bit i set in g: entries [ptr[p * {groups} + g - 1], ptr[p * {groups} + g]), ascending. Values from
+ *    first_value[p] on, in the order of the entries, those of one entry by row. Where {r} does not divide M, the last
+ *    panel is shifted back to end with A, and holds only rows that no earlier panel has.
+)";
+
 std::string words(const Jam& jam) {
-  return fmt::format(
-      " * A: jammed rows, panels of {0}. Group g of a panel, 1 <= g <= {1}, holds the columns that "
-      "touch exactly its rows i\n"
-      " *    with bit i set in g: entries [ptr[p * {1} + g - 1], ptr[p * {1} + g]), ascending. "
-      "Values "
-      "from first_value[p] on,\n"
-      " *    in the order of the entries, those of one by row. Where {0} does not divide M, the "
-      "last "
-      "panel is shifted back to\n"
-      " *    end with A, and holds only rows that no earlier panel has.\n",
-      jam.r, jam.groups());
+  return fmt::format(kJamWords, fmt::arg("r", jam.r), fmt::arg("groups", jam.groups()));
+}
+
+// What the kernel walks, and what its entries' origins are rows of.
+std::string walk_words(const KernelSpec& spec) {
+  const bool by_rows = panel_direction(spec) == PanelDirection::kBlockRows;
+  const bool of_b = spec.op == Op::kSpmm || (spec.op == Op::kSpmmTransposed && !by_rows);
+  return fmt::format(" * Panels are {} of A; the origin of an entry is its first row of {}.\n",
+                     by_rows ? "block rows" : "block columns", of_b ? "B" : "C");
 }
 
 }  // namespace
@@ -136,6 +140,7 @@ std::string kernel_header(const KernelChoice& choice) {
           "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
   text += fmt::format("/* {}, f32.\n", formula(spec));
   text += std::visit([](const auto& format) { return words(format); }, spec.format);
+  text += walk_words(spec);
   text += fmt::format(" * B: {}.\n * C: {}.\n", layout_words(spec.layout_b),
                       layout_words(spec.layout_c));
   text += fmt::format(" * {}\n", splits_words(allowed_splits(spec, target)));

@@ -86,7 +86,7 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");
   verb.add_option("--format", options.format,
-                  "storage format, e.g. bsr16x1 (default: chosen by the tuner)");
+                  "storage format, e.g. bsr16x1 or jam4 (default: chosen by the tuner)");
 }
 
 void add_request_options(CLI::App& verb, RequestOptions& options) {

@@ -18,7 +18,7 @@
  * Operations (A sparse, B and C dense):
  *     SPMM             C[M,N] = epilogue(A * B[K,N] (+ C))
  *     SPMM_TRANSPOSED  C[K,N] = epilogue(A^T * B[M,N] (+ C))
- *     SDDMM            A      = B[M,N] * C[K,N]^T at A's stored blocks (+ A)
+ *     SDDMM            A      = B[M,N] * C[K,N]^T at A's stored weights (+ A)
  * Row-major X[R,N]: X(r,n) at x[r*ldx + n]. Column-major: x[r + n*ldx]. Leading dimensions in elements.
  * C does not alias B, values or bias.
  *
@@ -133,21 +133,21 @@ typedef struct lacuna_plan_options {
   int32_t block_r;    /* 0 = chosen by the planner; else 1..64, with block_c */
   int32_t block_c;
   int32_t exact;      /* 1: store exactly the mask's elements (what training needs) */
-  const char* format; /* NULL, or a format's name ("bsr16x1"): overrides block_r, block_c */
+  const char* format; /* NULL, or a format's name ("bsr16x1", "jam4"): overrides block_r, block_c */
 } lacuna_plan_options;
 
 LACUNA_API lacuna_status lacuna_plan_create(lacuna_context* context, const lacuna_mask* mask,
                                             const lacuna_problem* problems, size_t problem_count,
                                             const lacuna_plan_options* options, lacuna_plan** out);
 LACUNA_API void lacuna_plan_destroy(lacuna_plan* plan);
-/* Floats of a values buffer. Padding inside blocks counts. */
+/* Floats of a values buffer. Padding inside blocks counts; jammed rows have none. */
 LACUNA_API int64_t lacuna_plan_values_count(const lacuna_plan* plan);
-/* "bsr32x1" / the kernel's canonical name / "default", "predicted", "measured". Live as long as the plan. */
+/* "bsr32x1" or "jam4" / the kernel's canonical name / "default", "predicted", "measured". Live as long as the plan. */
 LACUNA_API const char* lacuna_plan_format(const lacuna_plan* plan);
 LACUNA_API const char* lacuna_plan_kernel(const lacuna_plan* plan, size_t problem);
 LACUNA_API const char* lacuna_plan_provenance(const lacuna_plan* plan);
 
-/* values <- dense row-major a[i*lda + j] at the stored blocks / dense <- values, zero elsewhere. */
+/* values <- dense row-major a[i*lda + j] at the stored weights / dense <- values, zero elsewhere. */
 LACUNA_API lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t lda,
                                           float* values);
 LACUNA_API lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const float* values, float* a,

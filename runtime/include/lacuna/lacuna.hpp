@@ -164,7 +164,7 @@ class Mask {
 
 // lacuna_plan_options with defaults.
 struct PlanOptions {
-  std::string format;  // "bsr16x1"; empty = chosen by the planner
+  std::string format;  // "bsr16x1", "jam4"; empty = chosen by the planner
   bool exact = false;  // store exactly the mask's elements
 };
 
@@ -210,13 +210,13 @@ class Plan {
   }
   [[nodiscard]] std::string provenance() const { return lacuna_plan_provenance(handle_.get()); }
 
-  // The stored blocks of row-major a[i*lda + j], in the plan's format.
+  // The stored weights of row-major a[i*lda + j], in the plan's format.
   [[nodiscard]] std::vector<float> pack(const float* a, std::int64_t lda) const {
     std::vector<float> values(static_cast<std::size_t>(values_count()));
     detail::check(lacuna_plan_pack(handle_.get(), a, lda, values.data()));
     return values;
   }
-  // The dense M x K matrix, row-major without padding, zero outside the stored blocks.
+  // The dense M x K matrix, row-major without padding, zero outside the stored weights.
   [[nodiscard]] std::vector<float> unpack(const float* values) const {
     std::vector<float> a(static_cast<std::size_t>(rows_ * columns_));
     detail::check(lacuna_plan_unpack(handle_.get(), values, a.data(), columns_));
@@ -230,7 +230,7 @@ class Plan {
     execute(problem, {sizeof(lacuna_operands), const_cast<float*>(values), b.data, b.ld, c.data,
                       c.ld, bias, n});
   }
-  // values = B * C^T at the stored blocks (+ values).
+  // values = B * C^T at the stored weights (+ values).
   void sddmm(std::size_t problem, float* values, ConstDense b, ConstDense c, std::int64_t n) const {
     // As above: sddmm only reads C.
     execute(problem, {sizeof(lacuna_operands), values, b.data, b.ld, const_cast<float*>(c.data),

@@ -82,6 +82,35 @@ TEST_F(CApi, PacksMultipliesAndUnpacks) {
   lacuna_plan_destroy(plan);
 }
 
+TEST_F(CApi, PinsJammedRowsByName) {
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.op = LACUNA_OP_SDDMM;
+  problem.n = kN;
+  lacuna_plan_options options{};
+  options.struct_size = sizeof options;
+  options.format = "jam4";
+  options.exact = 1;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &options, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_STREQ(lacuna_plan_format(plan), "jam4");
+  ASSERT_EQ(lacuna_plan_values_count(plan), lacuna_mask_nnz(mask_));
+  std::vector<float> values(3 * 64, std::nanf("")), b(kM * kN, 2.0F), c(kK * kN, 3.0F),
+      back(kM * kK, -1.0F);
+  const lacuna_operands operands = {
+      sizeof operands, values.data(), b.data(), kN, c.data(), kN, nullptr, kN};
+  ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  ASSERT_EQ(lacuna_plan_unpack(plan, values.data(), back.data(), kK), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_EQ(back[0], 6.0F * kN);
+  EXPECT_EQ(back[8], 0.0F);  // block (0, 1) is not in the mask
+  lacuna_plan_destroy(plan);
+  options.format = "jam9";
+  EXPECT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &options, &plan),
+            LACUNA_ERROR_INVALID_ARGUMENT);
+  EXPECT_STREQ(lacuna_last_error(), "format 'jam9': jammed rows are from 1 to 6");
+}
+
 // 256 x 256 ones times 256 x 64 ones, on two threads of the caller's pool: what execute answers, and C.
 void multiply_ones(lacuna_parallel_for pool, lacuna_status& status, std::vector<float>& c) {
   lacuna_context_options options{};

@@ -58,6 +58,12 @@ TEST(CandidateFormats, AreClampedToTheMatrixWithoutDuplicates) {
             (std::vector<std::string>{"bsr1x1", "bsr2x1", "bsr3x1", "jam2", "jam3"}));
 }
 
+TEST(CandidateFormats, OneRowIsNotJammed) {
+  const Mask mask = make_mask(1, 300, 0.5);
+  for (const Format& format : candidate_formats(request_for(mask)))
+    EXPECT_TRUE(std::holds_alternative<Bsr>(format)) << to_text(format);
+}
+
 TEST(CandidateFormats, AreOnlyThePinnedOne) {
   const Mask mask = make_mask(128, 128, 0.5);
   PlanRequest request = request_for(mask);

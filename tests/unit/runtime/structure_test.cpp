@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,20 +68,17 @@ TEST_P(StructureOf, PacksAndUnpacksTheMatrix) {
   }
 }
 
+// Of the formats as they are clamped to the matrix.
 TEST_P(StructureOf, IsCountedExactlyWithoutBeingMade) {
   const auto [m, k] = GetParam();
   const Mask mask = random_mask(m, k, 0.2);
-  const std::vector<Format> all = {Bsr{1, 1}, Bsr{4, 8}, Jam{2}, Jam{5}};
-  const std::vector<StoredCounts> counts = count_stored(mask, all);
-  ASSERT_EQ(counts.size(), all.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Format format = m >= 5 && k >= 8 ? all[i] : Format{Bsr{1, 1}};  // counts do not clamp
-    if (format != all[i]) continue;
+  for (const Format& format : formats()) {
     const auto s = make_structure(mask, format);
     ASSERT_TRUE(s);
-    EXPECT_EQ(counts[i].weights, values_count(*s)) << to_text(format);
-    const PanelIndex& index = panel_index(*s, PanelDirection::kBlockRows);
-    EXPECT_EQ(counts[i].blocks, index.entries_before(index.panels())) << to_text(format);
+    const Format clamped = format_of(*s);
+    const StoredCounts counted = count_stored(mask, std::span(&clamped, 1)).front();
+    EXPECT_EQ(counted.weights, stored_in(*s).weights) << to_text(clamped);
+    EXPECT_EQ(counted.blocks, stored_in(*s).blocks) << to_text(clamped);
   }
 }
 
@@ -140,13 +138,23 @@ TEST(JamStructure, TakesEmptyMatrices) {
   }
 }
 
+TEST(JamStructure, RefusesMoreGroupsThanFitTheIndex) {
+  const auto mask = Mask::from_blocks(std::int64_t{1} << 26, 1, 64, 1,
+                                      std::vector<std::uint8_t>(std::size_t{1} << 20));
+  ASSERT_TRUE(mask) << mask.error().message;
+  const auto s = make_jam_structure(*mask, Jam{6});
+  ASSERT_FALSE(s);
+  EXPECT_NE(s.error().message.find("the limits are 268435456 groups"), std::string::npos)
+      << s.error().message;
+}
+
 TEST(JamStructure, RefusesRowsOutOfRange) {
   const Mask mask = random_mask(8, 8, 0.5);
   for (const std::int32_t r : {0, -1, kMaxJam + 1}) {
     const auto s = make_structure(mask, Jam{r});
     ASSERT_FALSE(s);
     EXPECT_EQ(s.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_EQ(s.error().message, std::to_string(r) + " jammed rows are outside [1, 6]");
+    EXPECT_EQ(s.error().message, std::to_string(r) + " jammed rows are outside 1 to 6");
   }
 }
 

@@ -9,9 +9,9 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/bsr_structure.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
+#include "runtime/structure.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
@@ -47,8 +47,9 @@ TEST(Trial, MakesTheSameMatrixInEveryFormat) {
   const Mask mask = blocky_mask(50, 37);
   const auto trial = Trial::make(mask, problem_of(mask, Op::kSpmm, 8));
   ASSERT_TRUE(trial) << trial.error().message;
-  for (const Bsr format : {Bsr{1, 1}, Bsr{16, 8}, Bsr{7, 5}, Bsr{50, 37}}) {
-    const auto structure = make_bsr_structure(mask, format);
+  for (const Format& format : {Format{Bsr{1, 1}}, Format{Bsr{16, 8}}, Format{Bsr{7, 5}},
+                               Format{Bsr{50, 37}}, Format{Jam{4}}}) {
+    const auto structure = make_structure(mask, format);
     ASSERT_TRUE(structure) << structure.error().message;
     const auto values = trial->make_values(*structure);
     ASSERT_TRUE(values);
@@ -58,7 +59,7 @@ TEST(Trial, MakesTheSameMatrixInEveryFormat) {
       for (std::int64_t j = 0; j < 37; ++j)
         ASSERT_EQ(dense[static_cast<std::size_t>(i * 37 + j)],
                   mask.at(i, j) ? trial_weight(i, j) : 0.0F)
-            << to_text(Format{format}) << " at " << i << ", " << j;
+            << to_text(format) << " at " << i << ", " << j;
   }
 }
 
