@@ -31,13 +31,14 @@ std::string first_line_of(const std::string& command) {
   return text;
 }
 
-// Of the source tree this program was built from, as it is now.
+// Of the source tree this program was built from, as it is now. results/ does not count as a change: a repeated run
+// would call its own earlier result one.
 std::string commit_text() {
   const std::string git = "git -C '" LACUNA_SOURCE_TREE "' ";
   std::string hash = first_line_of(git + "rev-parse HEAD 2>/dev/null");
   if (hash.empty()) return "unknown";
-  if (!first_line_of(git + "status --porcelain --untracked-files=no 2>/dev/null").empty())
-    hash += " + changes";
+  const std::string status = "status --porcelain --untracked-files=no -- ':!results' 2>/dev/null";
+  if (!first_line_of(git + status).empty()) hash += " + changes";
   return hash;
 }
 
