@@ -2,13 +2,9 @@
 #include "tuner/record_store.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <optional>
-#include <stdlib.h>
 #include <string>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -17,6 +13,7 @@
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
+#include "tests/unit/targets/temp_folder.h"
 #include "tuner/clock.h"
 
 namespace lacuna {
@@ -45,17 +42,6 @@ TuningRecord make_record(const std::string& key) {
 
 class RecordStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    home_ =
-        std::filesystem::temp_directory_path() / ("lacuna-store-test-" + std::to_string(getpid()));
-    std::filesystem::remove_all(home_);
-    if (const char* const old = std::getenv("LACUNA_HOME")) old_home_ = old;
-    setenv("LACUNA_HOME", home_.c_str(), 1);
-  }
-  void TearDown() override {
-    if (old_home_) setenv("LACUNA_HOME", old_home_->c_str(), 1);
-    std::filesystem::remove_all(home_);
-  }
   void write(const std::string& name, const std::string& text) const {
     std::filesystem::create_directories(record_folder(kMachine));
     std::ofstream(record_folder(kMachine) / name) << text;
@@ -63,8 +49,8 @@ class RecordStoreTest : public ::testing::Test {
 
   const std::string key_a_ = std::string(31, 'a') + "1";
   const std::string key_b_ = std::string(31, 'a') + "2";
-  std::filesystem::path home_;
-  std::optional<std::string> old_home_;
+  testing::TempFolder home_;
+  testing::ScopedEnv env_{"LACUNA_HOME", home_.path().c_str()};
 };
 
 TEST_F(RecordStoreTest, StoresListsAndRemoves) {

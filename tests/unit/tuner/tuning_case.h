@@ -3,18 +3,15 @@
 // What the tuner's tests share: an engine on this host, a small mask, and a folder of their own for records.
 #pragma once
 
-#include <cstdlib>
-#include <filesystem>
+#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "codegen/code_generator.h"
 #include "runtime/engine.h"
+#include "tests/unit/targets/temp_folder.h"
 
 namespace lacuna {
 
@@ -38,12 +35,6 @@ class TuningTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!load_code_generator()) GTEST_SKIP() << load_code_generator().error().message;
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    home_ = std::filesystem::temp_directory_path() /
-            ("lacuna-tuner-test-" + std::to_string(getpid())) / info->name();
-    std::filesystem::remove_all(home_);
-    if (const char* const old = std::getenv("LACUNA_HOME")) old_home_ = old;
-    setenv("LACUNA_HOME", home_.c_str(), 1);
     EngineOptions options;
     options.threads = 1;
     auto engine = Engine::create(options);
@@ -53,16 +44,12 @@ class TuningTest : public ::testing::Test {
     request_.target = engine_->target();
     request_.threads = 1;
   }
-  void TearDown() override {
-    if (old_home_) setenv("LACUNA_HOME", old_home_->c_str(), 1);
-    std::filesystem::remove_all(home_);
-  }
 
+  testing::TempFolder home_;
+  testing::ScopedEnv env_{"LACUNA_HOME", home_.path().c_str()};
   Mask mask_ = blocky_mask();
   PlanRequest request_;
   std::unique_ptr<Engine> engine_;
-  std::filesystem::path home_;
-  std::optional<std::string> old_home_;
 };
 
 }  // namespace lacuna
