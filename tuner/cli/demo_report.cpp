@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/trainer/layer.h"
@@ -46,7 +47,30 @@ double final_accuracy(const DemoNet& net) {
   return 100 * net.summary.epochs.back().test_accuracy;
 }
 
-nlohmann::json net_to_json(const DemoNet& net, double baseline_s) {
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+// Epochs of one net take equally long: a spread beyond this is another program's doing.
+constexpr double kCalmSpread = 1.5;
+
+// Longest epoch over the shortest.
+double epoch_spread(const trainer::TrainSummary& summary) {
+  const auto [shortest, longest] =
+      std::ranges::minmax(summary.epochs, {}, &trainer::EpochMetrics::seconds);
+  return longest.seconds / shortest.seconds;
+}
+
+double worst_spread(const DemoReport& report) {
+  double worst = 1;
+  for (const DemoNet& net : report.nets)
+    worst = std::max(worst, epoch_spread(net.summary));
+  return worst;
+}
+
+nlohmann::json net_to_json(const DemoNet& net, double speedup) {
   auto layers = nlohmann::json::array();
   for (std::size_t l = 0; l < net.summary.layers.size(); ++l) {
     const trainer::LayerInfo& layer = net.summary.layers[l];
@@ -67,11 +91,11 @@ nlohmann::json net_to_json(const DemoNet& net, double baseline_s) {
   for (const trainer::EpochMetrics& metrics : net.summary.epochs)
     epochs.push_back(to_json_value(metrics));
   const double bytes = weight_bytes(net.summary.layers);
-  const double seconds = epoch_seconds(net.summary);
   return {{"recipe", to_json_value(net.recipe)},
           {"test_accuracy", net.summary.epochs.back().test_accuracy},
-          {"epoch_s", seconds},
-          {"speedup", baseline_s / seconds},
+          {"epoch_s", epoch_seconds(net.summary)},
+          {"speedup", speedup},
+          {"epoch_spread", epoch_spread(net.summary)},
           {"weight_bytes", bytes},
           {"optimizer_state_bytes", bytes},
           {"layers", layers},
@@ -86,9 +110,14 @@ double epoch_seconds(const trainer::TrainSummary& summary) {
   seconds.reserve(summary.epochs.size());
   for (const trainer::EpochMetrics& metrics : summary.epochs)
     seconds.push_back(metrics.seconds);
-  std::sort(seconds.begin(), seconds.end());
-  const std::size_t half = seconds.size() / 2;
-  return seconds.size() % 2 == 1 ? seconds[half] : 0.5 * (seconds[half - 1] + seconds[half]);
+  return median(std::move(seconds));
+}
+
+double epoch_speedup(const trainer::TrainSummary& baseline, const trainer::TrainSummary& net) {
+  std::vector<double> ratios;
+  for (std::size_t e = 0; e < std::min(baseline.epochs.size(), net.epochs.size()); ++e)
+    ratios.push_back(baseline.epochs[e].seconds / net.epochs[e].seconds);
+  return median(std::move(ratios));
 }
 
 std::string to_text(const DemoReport& report) {
@@ -100,47 +129,61 @@ std::string to_text(const DemoReport& report) {
   for (std::size_t l = 0; l < layers; ++l)
     header.push_back(fmt::format("layer {}", l));
   Table table(header);
-  const double baseline_s = epoch_seconds(report.nets.front().summary);
+  const trainer::TrainSummary& baseline = report.nets.front().summary;
   for (const DemoNet& net : report.nets) {
-    const double seconds = epoch_seconds(net.summary);
     const std::string bytes = bytes_text(weight_bytes(net.summary.layers));
     std::vector<std::string> row = {net.recipe.name,
                                     fmt::format("{:.2f} %", final_accuracy(net)),
-                                    seconds_text(seconds),
-                                    fmt::format("{:.2f} x", baseline_s / seconds),
+                                    seconds_text(epoch_seconds(net.summary)),
+                                    fmt::format("{:.2f} x", epoch_speedup(baseline, net.summary)),
                                     bytes,
                                     bytes};
     for (std::size_t l = 0; l < net.summary.layers.size(); ++l)
       row.push_back(layer_cell(net.summary.layers[l], net.kernels[l]));
     table.add(row);
   }
-  return table.to_text() + fmt::format(
-                               "\naccuracy: on the test images, after {} epochs. epoch: median "
-                               "seconds of training on {} images, "
-                               "without evaluation, {} threads.\n"
-                               "weights, optimizer: bytes stored for weights and for momentum "
-                               "(gradients: as many again). layer: storage "
-                               "format, then % of\nthe FMA peak ({:.0f} GFLOP/s a core) of "
-                               "forward/weight gradient/input gradient, "
-                               "each timed alone; the first layer has no input gradient.\n",
-                               report.nets.front().summary.epochs.size(), report.train_images,
-                               report.threads, report.profile.fma_f32_gflops);
+  const double spread = worst_spread(report);
+  const std::string warning = spread <= kCalmSpread
+                                  ? ""
+                                  : fmt::format(
+                                        "\nDisturbed: the epochs of one net differ by a factor of "
+                                        "{:.1f}. Run it again on a "
+                                        "quiet machine before these figures are used.\n",
+                                        spread);
+  return table.to_text() + warning +
+         fmt::format(
+             "\naccuracy: on the test images, after {} epochs. epoch: median "
+             "seconds of training on {} images, "
+             "without evaluation, {} threads.\n"
+             "speed-up: median over epochs of the first net's seconds over the net's, "
+             "which follow one another.\n"
+             "weights, optimizer: bytes stored for weights and for momentum "
+             "(gradients: as many again). layer: storage "
+             "format, then % of\nthe FMA peak ({:.0f} GFLOP/s a core) of "
+             "forward/weight gradient/input gradient, "
+             "each timed alone; the first layer has no input gradient.\n",
+             report.nets.front().summary.epochs.size(), report.train_images, report.threads,
+             report.profile.fma_f32_gflops);
 }
 
 nlohmann::json to_json(const DemoReport& report) {
   auto nets = nlohmann::json::array();
-  const double baseline_s = epoch_seconds(report.nets.front().summary);
+  const trainer::TrainSummary& baseline = report.nets.front().summary;
   for (const DemoNet& net : report.nets)
-    nets.push_back(net_to_json(net, baseline_s));
+    nets.push_back(net_to_json(net, epoch_speedup(baseline, net.summary)));
   return {{"environment", report.environment},
           {"profile", to_json_value(report.profile)},
           {"threads", report.threads},
           {"train_images", report.train_images},
           {"conditions",
-           "epoch_s: median over epochs of training alone; kernels: interleaved minimum of 9 "
+           "epoch_s: median over epochs of training alone; speedup: median over epochs of the "
+           "ratio to the "
+           "first net's epoch beside it; epoch_spread: longest over shortest; kernels: interleaved "
+           "minimum of 9 "
            "samples, operands "
            "left where repeated calls leave them; percent_of_peak: ratio to the minimum of the FMA "
            "loop right beside the samples, times the threads"},
+          {"disturbed", worst_spread(report) > kCalmSpread},
           {"nets", nets}};
 }
 

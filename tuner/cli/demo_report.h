@@ -32,6 +32,10 @@ struct DemoReport {
 
 // Median over the epochs of the seconds of training. At least one epoch.
 [[nodiscard]] double epoch_seconds(const trainer::TrainSummary& summary);
+// Median over the epochs that both have of the baseline's seconds / the net's: the nets take turns, so that what slows
+// the machine slows both.
+[[nodiscard]] double epoch_speedup(const trainer::TrainSummary& baseline,
+                                   const trainer::TrainSummary& net);
 
 // One row a net, and below it how to read it.
 [[nodiscard]] std::string to_text(const DemoReport& report);

@@ -62,6 +62,25 @@ TEST(DemoReport, EpochSecondsAreTheMedian) {
   EXPECT_DOUBLE_EQ(epoch_seconds(report.nets[1].summary), 3);
 }
 
+// 9 s beside 2 s, 4 s beside 4 s.
+TEST(DemoReport, SpeedUpIsTheMedianRatioOfEpochsBesideEachOther) {
+  const DemoReport report = make_report();
+  EXPECT_DOUBLE_EQ(epoch_speedup(report.nets[0].summary, report.nets[1].summary), 2.75);
+  EXPECT_DOUBLE_EQ(epoch_speedup(report.nets[0].summary, report.nets[0].summary), 1);
+}
+
+TEST(DemoReport, ADisturbedRunSaysSo) {
+  DemoReport report = make_report();
+  EXPECT_NE(to_text(report).find("Disturbed: the epochs of one net differ by a factor of 2.2"),
+            std::string::npos);  // 9 s and 4 s
+  EXPECT_TRUE(to_json(report)["disturbed"]);
+  for (DemoNet& net : report.nets)
+    for (trainer::EpochMetrics& metrics : net.summary.epochs)
+      metrics.seconds = 3;
+  EXPECT_EQ(to_text(report).find("Disturbed"), std::string::npos);
+  EXPECT_FALSE(to_json(report)["disturbed"]);
+}
+
 TEST(DemoReport, TheTableComparesWithTheFirstNet) {
   const std::string text = to_text(make_report());
   const auto first = text.find("full"), second = text.find("half");
@@ -71,7 +90,7 @@ TEST(DemoReport, TheTableComparesWithTheFirstNet) {
   const std::string half = text.substr(second, text.find('\n', second) - second);
   for (const char* cell : {"81.23 %", "6.00 s", "1.00 x", "8 KiB", "dense 91/8"})
     EXPECT_NE(full.find(cell), std::string::npos) << cell << " in " << full;
-  for (const char* cell : {"80.00 %", "3.00 s", "2.00 x", "4 KiB", "bsr8x8 91/8"})
+  for (const char* cell : {"80.00 %", "3.00 s", "2.75 x", "4 KiB", "bsr8x8 91/8"})
     EXPECT_NE(half.find(cell), std::string::npos) << cell << " in " << half;
   EXPECT_NE(text.find("after 3 epochs"), std::string::npos) << text;
   EXPECT_NE(text.find("on 600 images, without evaluation, 2 threads"), std::string::npos) << text;
@@ -84,7 +103,7 @@ TEST(DemoReport, TheJsonHoldsWhatTheTableShows) {
   ASSERT_EQ(json["nets"].size(), 2U);
   const auto& half = json["nets"][1];
   EXPECT_EQ(half["recipe"]["name"], "half");
-  EXPECT_DOUBLE_EQ(half["speedup"].get<double>(), 2);
+  EXPECT_DOUBLE_EQ(half["speedup"].get<double>(), 2.75);
   EXPECT_DOUBLE_EQ(half["test_accuracy"].get<double>(), 0.8);
   EXPECT_EQ(half["weight_bytes"], 4096);
   EXPECT_EQ(half["layers"][0]["format"], "bsr8x8");
