@@ -3,8 +3,8 @@
 // ObjectCache: compiled kernels on disk, content-addressed, one immutable file per kernel.
 //
 // File: <folder>/<name>-<key>.lko = header {magic, format version, key, payload size, XXH3-128 of payload} + object.
-// A kernel that the code generator rejected (a spill in a loop) has a file <name>-<key>.lkr instead, whose payload is the
-// message: nobody need compile it again to learn that.
+// A kernel that the code generator rejected (a spill in a loop) has a file <name>-<key>.lkr instead, whose payload is
+// the message: nobody need compile it again to learn that.
 // Written by write_file_atomic (temporary file, fsync, rename), no locks: two writers of one key write the
 // same content. Any fault on reading (missing, truncated, corrupt, another version) is a miss; any fault on
 // writing (full disk, read-only folder) is reported once and otherwise ignored. Thread-safe.

@@ -95,8 +95,8 @@ class MaskBuilder {
                                                   std::int32_t c, double density,
                                                   std::uint64_t seed);
 
-// The same for N:M masks: each row has n weights in every `group` columns that follow one another, as many as fit in the
-// last, shorter ones. Errors: kInvalidArgument (sizes, n outside [0, group], a group below 1).
+// The same for N:M masks: each row has n weights in every `group` columns that follow one another, as many as fit in
+// the last, shorter ones. Errors: kInvalidArgument (sizes, n outside [0, group], a group below 1).
 [[nodiscard]] Result<Mask> make_random_nm_mask(std::int64_t m, std::int64_t k, std::int32_t n,
                                                std::int32_t group, std::uint64_t seed);
 

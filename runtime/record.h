@@ -88,8 +88,8 @@ struct TuningRecord {
 // Any fault is a miss.
 [[nodiscard]] std::optional<TuningRecord> find_record(const std::string& fingerprint,
                                                       const Hash128& key);
-// Errors: kInvalidFile naming the field: malformed JSON, another schema, unknown or missing fields, a key that is not 32
-// hexadecimal digits, no candidates.
+// Errors: kInvalidFile naming the field: malformed JSON, another schema, unknown or missing fields, a key that is not
+// 32 hexadecimal digits, no candidates.
 [[nodiscard]] Result<TuningRecord> parse_record(std::string_view json);
 [[nodiscard]] std::string to_text(const TuningRecord& record);  // JSON
 // The winner as a plan; its provenance is measured if it has a measured time, else predicted.

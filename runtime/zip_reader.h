@@ -33,8 +33,8 @@ struct ZipMember {
 // name), kUnsupported (an archive in several parts).
 [[nodiscard]] Result<std::vector<ZipMember>> list_zip_members(std::span<const std::byte> file);
 
-// One member's unpacked bytes, its checksum checked. Errors name the member: kInvalidFile (truncated, corrupt, sizes that
-// do not fit), kUnsupported (encrypted, another compression method, beyond kMaxZipMemberBytes), kIo (no memory).
+// One member's unpacked bytes, its checksum checked. Errors name the member: kInvalidFile (truncated, corrupt, sizes
+// that do not fit), kUnsupported (encrypted, another compression method, beyond kMaxZipMemberBytes), kIo (no memory).
 [[nodiscard]] Result<std::vector<std::byte>> read_zip_member(std::span<const std::byte> file,
                                                              const ZipMember& member);
 

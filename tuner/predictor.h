@@ -4,9 +4,9 @@
 // exact block counts) and how fast the machine does it (MachineProfile). No clock, no search.
 //
 // A kernel is bound by its busiest resource: FMA pipes, load and broadcast issue, stores and shuffles, or the bytes
-// it asks of the cache level that holds its operands (resources overlap, but not perfectly). On top come fixed costs for
-// every pass of the register tile (filling and draining it) and every block visited in one; with several threads, the
-// share of the longest one.
+// it asks of the cache level that holds its operands (resources overlap, but not perfectly). On top come fixed costs
+// for every pass of the register tile (filling and draining it) and every block visited in one; with several threads,
+// the share of the longest one.
 // The purpose is ranking: the tuner measures the best few.
 #pragma once
 

@@ -31,8 +31,8 @@ inline constexpr std::int64_t kMaxLayerWeights = std::int64_t{1} << 30;
 [[nodiscard]] std::vector<LayerShape> layer_shapes(const Recipe& recipe, std::int64_t features,
                                                    int threads);
 
-// Whether a layer multiplies with Lacuna: it is sparse, asks for it, or leaves the choice open in a net that has a sparse
-// layer, so that a net of sparse layers needs no BLAS library.
+// Whether a layer multiplies with Lacuna: it is sparse, asks for it, or leaves the choice open in a net that has a
+// sparse layer, so that a net of sparse layers needs no BLAS library.
 [[nodiscard]] bool runs_on_lacuna(const Recipe& recipe, std::size_t layer);
 
 // Initial weights in canonical order: normal with deviation sqrt(2 / fan-in), where the fan-in of a unit counts the

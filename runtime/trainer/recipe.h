@@ -130,8 +130,8 @@ struct Recipe {
 // Also kNotFound and kIo.
 [[nodiscard]] Result<Recipe> load_recipe(const std::filesystem::path& path);
 
-// A recipe by path (contains '/' or ends in .yaml), else by name from $LACUNA_RECIPES, the installed share/lacuna/recipes
-// or the source tree. Errors: those of load_recipe; kNotFound, listing the known names.
+// A recipe by path (contains '/' or ends in .yaml), else by name from $LACUNA_RECIPES, the installed
+// share/lacuna/recipes or the source tree. Errors: those of load_recipe; kNotFound, listing the known names.
 [[nodiscard]] Result<Recipe> find_recipe(const std::string& name_or_path);
 [[nodiscard]] std::vector<std::string> known_recipe_names();  // sorted
 

@@ -96,8 +96,9 @@ struct TrainSummary {
   Checkpoint state;  // as the last step left it
 };
 
-// Errors: those of Network::create, checkpoints and files; kIo where memory does not suffice; kInvalidArgument where the
-// checkpoint is of another run, a checkpoint is in the way, the data do not fit it, or the loss is no longer finite.
+// Errors: those of Network::create, checkpoints and files; kIo where memory does not suffice; kInvalidArgument where
+// the checkpoint is of another run, a checkpoint is in the way, the data do not fit it, or the loss is not
+// finite any more.
 [[nodiscard]] Result<TrainSummary> train(const Recipe& recipe, const Dataset& data,
                                          const TrainOptions& options, TrainObserver& observer);
 

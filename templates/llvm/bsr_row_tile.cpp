@@ -5,8 +5,8 @@
 // feeds mr FMAs).
 //
 // With packing (always when B or C is column-major) the tile of B is first copied, transposed where needed, into
-// scratch [rows_in][nv*lanes], and a column-major C is collected in scratch, a group of panels at a time, and transposed out from
-// there.
+// scratch [rows_in][nv*lanes], and a column-major C is collected in scratch, a group of panels at a time, and
+// transposed out from there.
 #include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"

@@ -33,9 +33,10 @@ Values load_b_rows(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b
   return rows;
 }
 
-// Adds one column of a block, as many values from `values` as there are rows of B, to the row of C at `c_row`. Where every
-// tile is one vector the sum is two chains: one of 16 dependent FMAs takes 64 cycles, more than the scheduler can overlap.
-// Not in the narrow tiles of wider schedules: which columns they get depends on how a call is split over n (nv = 3).
+// Adds one column of a block, as many values from `values` as there are rows of B, to the row of C at `c_row`. Where
+// every tile is one vector the sum is two chains: one of 16 dependent FMAs takes 64 cycles, more than the scheduler can
+// overlap. Not in the narrow tiles of wider schedules: which columns they get depends on how a call is split over n
+// (nv = 3).
 void update_row(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c, const Values& b_rows,
                 Value* values, Value* c_row) {
   const auto mask_of = [&](int v) { return c.in_place ? tile.mask_of(v) : nullptr; };

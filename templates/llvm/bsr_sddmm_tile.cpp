@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sddmm, A = B * C^T at A's blocks: vectors run along A's rows, C's elements are broadcast, the reduction runs over n.
-// With packing, the rows of B of a block row are copied to scratch once ([n][r], transposed from a row-major B), where they
-// serve all its blocks, and a column-major C is transposed, kPackedColumns columns at a time so that the copy stays in L2
-// (as a whole it doubled the bytes of the call: 37 instead of 60 % of the FMA peak at density 0.05). Without, a
-// column-major B is used in place.
+// With packing, the rows of B of a block row are copied to scratch once ([n][r], transposed from a row-major B), where
+// they serve all its blocks, and a column-major C is transposed, kPackedColumns columns at a time so that the copy
+// stays in L2 (as a whole it doubled the bytes of the call: 37 instead of 60 % of the FMA peak at density 0.05).
+// Without, a column-major B is used in place.
 //
 // A tile is mr columns of one block, or, with one-column blocks, the columns of mr neighbouring blocks of the row.
 #include <algorithm>
@@ -38,8 +38,8 @@ std::int64_t padded_rows(const KernelBuilder& kb) {
   return (bsr_of(kb).r + kb.lanes() - 1) / kb.lanes() * static_cast<std::int64_t>(kb.lanes());
 }
 
-// Rows [first, first + r) of B as vectors: vector v of column n is at base + (n - n0) * column_bytes + v * vector_bytes,
-// where n0 begins the stretch of columns at hand.
+// Rows [first, first + r) of B as vectors: vector v of column n is at base + (n - n0) * column_bytes + v *
+// vector_bytes, where n0 begins the stretch of columns at hand.
 struct PanelOfB {
   Value* base = nullptr;
   Value* column_bytes = nullptr;
@@ -142,9 +142,9 @@ RowsOfC rows_of_entries(KernelBuilder& kb, const DenseC& c, Value* entry, Value*
   return rows;
 }
 
-// Fetches what the tile reads `kPrefetchColumns` columns of n later from operands that step by a leading dimension: such
-// strides are too long for the hardware prefetchers, and the many loads of a line that is still on its way are each
-// issued twice.
+// Fetches what the tile reads `kPrefetchColumns` columns of n later from operands that step by a leading dimension:
+// such strides are too long for the hardware prefetchers, and the many loads of a line that is still on its way are
+// each issued twice.
 constexpr int kPrefetchColumns = 8;
 
 // What the tiles of one panel and stretch read.
@@ -189,8 +189,9 @@ Value* address_of_scalar(KernelBuilder& kb, const RowsOfC& rows, const Values& p
   return kb.at(pointers[pointer], rows.offsets[index]);
 }
 
-// One tile: a slice of the panel times the rows of C, summed over the stretch. With groups_columns, ku columns go scalar by
-// scalar: a tile may have more rows of C than there are registers for their addresses, and loads each once a group.
+// One tile: a slice of the panel times the rows of C, summed over the stretch. With groups_columns, ku columns go
+// scalar by scalar: a tile may have more rows of C than there are registers for their addresses, and
+// loads each once a group.
 Values reduce_tile(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
                    const RowsOfC& rows) {
   const std::size_t count = rows.offsets.size();

@@ -91,9 +91,9 @@ void unpack_four_columns(KernelBuilder& kb, Value* from, Value* row, Value* end_
   }
 }
 
-// Four columns at a time, down kRowsInL1 rows: a leading dimension of a power of two puts all columns of one row into the
-// same few sets of L1, where more than four stores of one row in flight evict each other (16 x 16 tiles took 2.5 times
-// as long).
+// Four columns at a time, down kRowsInL1 rows: a leading dimension of a power of two puts all columns of one row into
+// the same few sets of L1, where more than four stores of one row in flight evict each other (16 x 16 tiles took 2.5
+// times as long).
 constexpr std::int64_t kRowsInL1 = 64;
 
 void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {

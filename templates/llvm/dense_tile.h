@@ -5,8 +5,8 @@
 // Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
 //   W                     a row that absorbs stores of rows and columns that are not this call's
 //   up(rows_in) * W       with pack: the packed tile of B
-//   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile), all
-//                         of them (scatter)
+//   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile),
+//                         all of them (scatter)
 // where up() rounds up to whole vectors.
 #pragma once
 
@@ -35,8 +35,8 @@ struct Stretch {
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile, llvm::Value* first_row);
 
-// Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. From `lanes` rows
-// on it writes whole vectors: columns rounded up to lanes, those beyond the end copies of the last.
+// Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. From `lanes`
+// rows on it writes whole vectors: columns rounded up to lanes, those beyond the end copies of the last.
 struct TransposeCopy {
   llvm::Value *from, *ld_bytes, *rows, *columns, *to, *row_bytes;
 };
@@ -47,8 +47,8 @@ void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&
 // Copies B to scratch, n contiguous, transposing a column-major B. What columns beyond the end hold does not matter:
 // what is computed from them is not stored.
 void pack_b(KernelBuilder& kb, const Stretch& stretch);
-// Writes rows [begin, end) of C, which scratch holds from row `begin` on, to the operand, transposing into a column-major one,
-// with accumulation and epilogue.
+// Writes rows [begin, end) of C, which scratch holds from row `begin` on, to the operand, transposing into a
+// column-major one, with accumulation and epilogue.
 void unpack_c(KernelBuilder& kb, const Stretch& stretch, llvm::Value* begin, llvm::Value* end);
 
 // Calls body(number, address) for each row of the tile, number from 0 to rows - 1.

@@ -18,16 +18,16 @@ struct RegisterTile {
   int vectors = 1;
 };
 
-// One update. `vector(v)` loads vector v, `scalar(i)` broadcasts scalar i; each is called once, vectors first, so that a
-// vector is loaded once and used by all scalars (with one vector, LLVM folds the broadcast into the FMA).
+// One update. `vector(v)` loads vector v, `scalar(i)` broadcasts scalar i; each is called once, vectors first, so that
+// a vector is loaded once and used by all scalars (with one vector, LLVM folds the broadcast into the FMA).
 [[nodiscard]] Values outer_product(KernelBuilder& kb, const RegisterTile& tile, const Values& acc,
                                    const std::function<llvm::Value*(int)>& vector,
                                    const std::function<llvm::Value*(int)>& scalar);
 
-// `steps` updates with one vector each, whose scalars lie side by side: scalar i of step d is the d-th float at row(i). The
-// vectors of all steps are loaded first; four scalars at a time then go through the steps, each from an address in a
-// register of its own. (An FMA with a broadcast from base + index is two instructions to an Intel front end: 84 instead of
-// 93 % of the peak.)
+// `steps` updates with one vector each, whose scalars lie side by side: scalar i of step d is the d-th float at row(i).
+// The vectors of all steps are loaded first; four scalars at a time then go through the steps, each from an address in
+// a register of its own. (An FMA with a broadcast from base + index is two instructions to an Intel front end: 84
+// instead of 93 % of the peak.)
 [[nodiscard]] Values outer_products(KernelBuilder& kb, int scalars, std::int64_t steps,
                                     const Values& acc,
                                     const std::function<llvm::Value*(std::int64_t step)>& vector,

@@ -12,8 +12,8 @@ using llvm::Value;
 
 namespace {
 
-// Ends the basic block. LLVM combines shuffles only inside a block; across the steps of a transpose it finds nothing and
-// takes 10 ms for a 16 x 16 one (1 ms with the steps apart).
+// Ends the basic block. LLVM combines shuffles only inside a block; across the steps of a transpose it finds nothing
+// and takes 10 ms for a 16 x 16 one (1 ms with the steps apart).
 void end_block(KernelBuilder& kb) {
   auto& ir = kb.ir();
   auto* const next =

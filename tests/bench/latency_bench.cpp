@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Latencies around the kernels: execute() beyond the bare kernel, the first kernel of a problem from the code generator,
-// and from the disk cache.
+// Latencies around the kernels: execute() beyond the bare kernel, the first kernel of a problem from the code
+// generator, and from the disk cache.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

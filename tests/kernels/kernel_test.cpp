@@ -85,8 +85,8 @@ TEST_P(Kernel, MatchesReference) {
 INSTANTIATE_TEST_SUITE_P(Registry, Kernel, testing::ValuesIn(make_kernel_cases()),
                          [](const auto& test) { return test.param.name; });
 
-// Four vectors of columns are two tiles of two for nv = 3; split behind the third they are a tile of three and one of one,
-// which once was summed in another order.
+// Four vectors of columns are two tiles of two for nv = 3; split behind the third they are a tile of three and one of
+// one, which once was summed in another order.
 TEST(ScatterKernel, ASplitThatLeavesOneVectorChangesNoBit) {
   const auto host = find_target("host");
   if (!host) GTEST_SKIP() << host.error().message;

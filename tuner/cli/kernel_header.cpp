@@ -19,9 +19,9 @@ namespace {
 // Follows templates/abi.h field by field; the assertions below guard against drift. Goes through fmt.
 constexpr const char* kArgsStruct = R"(#ifndef LACUNA_KERNEL_ARGS
 #define LACUNA_KERNEL_ARGS {version}
-/* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). What a panel and an entry are, the
- * kernel says. Sizes in elements. {padding} elements of origin beyond the last entry must be readable, and hold row
- * numbers (0 will do). */
+/* One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end). What a panel and an entry are,
+ * the kernel says. Sizes in elements. {padding} elements of origin beyond the last entry must be readable, and hold
+ * row numbers (0 will do). */
 typedef struct lacuna_kernel_args {{
   float* values;         /* of A; read by spmm and spmm_transposed, written by sddmm */
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
@@ -100,8 +100,8 @@ std::string words(const Bsr& bsr) {
 }
 
 constexpr const char* kJamWords =
-    R"( * A: jammed rows, panels of {r}. Group g of a panel, 1 <= g <= {groups}, holds the columns that touch exactly its rows
- *    i with bit i set in g: entries [ptr[p * {groups} + g - 1], ptr[p * {groups} + g]), ascending. Values from
+    R"( * A: jammed rows, panels of {r}. Group g of a panel, 1 <= g <= {groups}, holds the columns that touch exactly its
+ *    rows i with bit i set in g: entries [ptr[p * {groups} + g - 1], ptr[p * {groups} + g]), ascending. Values from
  *    first_value[p] on, in the order of the entries, those of one entry by row. Where {r} does not divide M, the last
  *    panel is shifted back to end with A, and holds only rows that no earlier panel has.
 )";

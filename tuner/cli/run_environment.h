@@ -10,8 +10,8 @@
 
 namespace lacuna::cli {
 
-// Keys: command, commit, date, cpu, fingerprint, cores, vector_bits, l1d_bytes, l2_bytes, l3_bytes, memory_bytes, system,
-// compiler. What cannot be found out is "unknown" or 0.
+// Keys: command, commit, date, cpu, fingerprint, cores, vector_bits, l1d_bytes, l2_bytes, l3_bytes, memory_bytes,
+// system, compiler. What cannot be found out is "unknown" or 0.
 [[nodiscard]] nlohmann::json run_environment(const HostDescription& host,
                                              const std::string& command);
 

@@ -27,7 +27,8 @@
  *
  * Every function that can fail returns a lacuna_status; lacuna_last_error() then gives the calling thread's message.
  * Thread safety: a context, mask or plan may be used from several threads at once; destroying one may not overlap
- * with its use. A plan keeps its context's kernels: destroy plans before their context. No function throws, aborts or prints.
+ * with its use. A plan keeps its context's kernels: destroy plans before their context. No function throws, aborts
+ * or prints.
  */
 #ifndef LACUNA_LACUNA_H_
 #define LACUNA_LACUNA_H_
