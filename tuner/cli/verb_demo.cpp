@@ -136,8 +136,8 @@ Result<std::vector<trainer::LayerShape>> shapes_of(const Demo& demo,
   return trainer::layer_shapes(recipe, demo.data.train.features, demo.engine.threads());
 }
 
-Result<> measure_kernels(const Demo& demo, DemoNet& net) {
-  LACUNA_TRY(const auto shapes, shapes_of(demo, net.recipe));
+Result<> measure_kernels(const Demo& demo, const std::vector<trainer::LayerShape>& shapes,
+                         DemoNet& net) {
   for (std::size_t l = 0; l < shapes.size(); ++l) {
     const bool by_blas = net.summary.layers[l].format == "dense";
     const auto measure = by_blas ? measure_dense_layer : measure_lacuna_layer;
@@ -149,14 +149,16 @@ Result<> measure_kernels(const Demo& demo, DemoNet& net) {
 
 Result<std::vector<DemoNet>> run_nets(const Demo& demo, std::vector<trainer::Recipe> recipes) {
   std::vector<DemoNet> nets;
+  std::vector<std::vector<trainer::LayerShape>> shapes;
   for (trainer::Recipe& recipe : recipes) {
-    LACUNA_TRY(const auto shapes, shapes_of(demo, recipe));
-    LACUNA_TRY_VOID(tune_layers(demo, recipe, shapes));
+    LACUNA_TRY(auto shapes_of_net, shapes_of(demo, recipe));
+    LACUNA_TRY_VOID(tune_layers(demo, recipe, shapes_of_net));
+    shapes.push_back(std::move(shapes_of_net));
     nets.push_back({.recipe = std::move(recipe), .summary = {}, .kernels = {}});
   }
   LACUNA_TRY_VOID(train_nets(demo, nets));
-  for (DemoNet& net : nets)
-    LACUNA_TRY_VOID(measure_kernels(demo, net));
+  for (std::size_t i = 0; i < nets.size(); ++i)
+    LACUNA_TRY_VOID(measure_kernels(demo, shapes[i], nets[i]));
   return nets;
 }
 
