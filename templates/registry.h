@@ -31,8 +31,9 @@ extern const std::uint32_t kTemplateVersion;
 // A row-tile kernel with a column-major C: how many panels it collects in scratch before it transposes them out.
 [[nodiscard]] std::int64_t panels_per_group(const KernelSpec& spec);
 
-// sddmm only: the kernel transposes a column-major C into scratch, kPackedColumns of n at a time, in every call. A row
-// of the copy takes kPackedRowOfC floats: an odd number of cache lines spreads its rows over all sets of L1.
+// sddmm only: the kernel packs a column-major C, kPackedColumns of n at a time, in every call (the layout of scratch is
+// described in templates/llvm/bsr_sddmm_tile.cpp). kPackedRowOfC floats, an odd number of cache lines, spread the rows
+// of the copy over all sets of L1.
 [[nodiscard]] bool packs_c(const KernelSpec& spec);
 inline constexpr std::int64_t kPackedColumns = 64;
 inline constexpr std::int64_t kPackedRowOfC = 80;

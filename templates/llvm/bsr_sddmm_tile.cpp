@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sddmm, A = B * C^T at A's blocks: vectors run along A's rows, C's elements are broadcast, the reduction runs over n.
-// With packing, the rows of B of a block row are copied to scratch once ([n][r], transposed from a row-major B), where
+// With packing, the rows of B of a block row are copied to scratch once (transposed from a row-major B), where
 // they serve all its blocks, and a column-major C is transposed, kPackedColumns columns at a time so that the copy
 // stays in L2 (as a whole it doubled the bytes of the call: 37 instead of 60 % of the FMA peak at density 0.05).
 // Without, a column-major B is used in place.
+//
+// Scratch with packing, in floats (scratch_floats() in registry.cpp agrees; up() rounds up to whole vectors):
+//   columns * up(r)               the panel of B, [n][r]; columns is kPackedColumns with packs_c(), else up(n)
+//   up(rows_in) * kPackedRowOfC   with packs_c(): a stretch of C, [k][n]
 //
 // A tile is mr columns of one block, or, with one-column blocks, the columns of mr neighbouring blocks of the row.
 #include <algorithm>
