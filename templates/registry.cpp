@@ -2,7 +2,19 @@
 #include "templates/registry.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
+#include <tuple>
+#include <vector>
+
+#include "targets/base/dtype.h"
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "targets/target.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 

@@ -6,10 +6,18 @@
 //
 // spmm_transposed needs vectors along A's columns, which are strided in the stored blocks: the blocks of a panel are
 // transposed into scratch first, once for all tokens of the call (3 % of the work at 256 tokens).
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/llvm/transpose.h"
+#include "templates/problem.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 
@@ -35,10 +43,7 @@ void for_each_token_tile(KernelBuilder& kb, const std::function<void(const Token
   for (const int size : sizes) {
     Value* const tiles = kb.ir().CreateSDiv(kb.sub(kb.args().n_end, begin), kb.i64(size));
     Value* const end = kb.add(begin, kb.mul(tiles, kb.i64(size)));
-    kb.loop(begin, end, size, {}, Trip::kMayBeZero, [&](Value* n0, const Values&) -> Values {
-      body({n0, size, false});
-      return {};
-    });
+    for_each_step(kb, begin, end, size, [&](Value* n0) { body({n0, size, false}); });
     begin = end;
   }
   if (sizes.back() == 1) return;
@@ -87,8 +92,8 @@ void transpose_block(KernelBuilder& kb, Value* from, Value* to) {
       };
       Value* const source = kb.at(from, offset(j, bsr.r, i));
       Values columns;
-      for (int t = 0; t < lanes; ++t)
-        columns.push_back(kb.at(source, t * bsr.r * 4LL));
+      for (std::int64_t t = 0; t < lanes; ++t)
+        columns.push_back(kb.at(source, t * bsr.r * 4));
       Value* row = kb.at(to, offset(i, bsr.c, j));
       for (int quad = 0; quad < lanes / 4; ++quad)
         for (Value* const out : load_four_columns(kb, columns, quad * 16LL)) {
@@ -143,16 +148,25 @@ void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
   }
 }
 
+// Entries [begin, end) of a panel, their values, and the output rows they add to.
+struct Panel {
+  Value* begin = nullptr;
+  Value* end = nullptr;
+  PanelValues values;
+  PanelRows rows;
+};
+
 // Output rows [sub, sub + nv * lanes) of the panel for one tile of tokens.
-void compute_tile(KernelBuilder& kb, const PanelValues& values, Value* begin, Value* end,
-                  Value* sub, const TokenTile& tokens, const PanelRows& rows) {
+void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const TokenTile& tokens) {
+  const PanelValues& values = panel.values;
+  const PanelRows& rows = panel.rows;
   const int nv = kb.spec().schedule.nv;
   const RegisterTile registers{tokens.count, nv};
   const Values zeros(static_cast<std::size_t>(tokens.count * nv), kb.zero());
   Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(4)));
   const int depth = block_shape(kb.spec()).depth;
-  const Values acc =
-      kb.loop(begin, end, 1, zeros, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
+  const Values acc = kb.loop(
+      panel.begin, panel.end, 1, zeros, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
         Value* const local = kb.sub(entry, values.first);
         auto streams = token_pointers(kb, tokens, kb.load_i32(kb.args().origin, entry));
         streams.push_back({kb.at(sub_values, kb.mul(local, kb.i64(values.block_bytes))),
@@ -167,20 +181,17 @@ void compute_tile(KernelBuilder& kb, const PanelValues& values, Value* begin, Va
   store_tokens(kb, acc, tokens, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)});
 }
 
-void compute_panel(KernelBuilder& kb, Value* panel,
+void compute_panel(KernelBuilder& kb, Value* number,
                    const std::function<void(const std::function<void(const TokenTile&)>&)>& tiles) {
   const int height = block_shape(kb.spec()).height;
-  const PanelRows rows = panel_rows(kb, panel, height);
-  Value* const begin = kb.load_i64(kb.args().ptr, panel);
-  Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
-  const PanelValues values = panel_values(kb, begin, end);
+  const PanelRows rows = panel_rows(kb, number, height);
+  Value* const begin = kb.load_i64(kb.args().ptr, number);
+  Value* const end = kb.load_i64(kb.args().ptr, kb.add(number, kb.i64(1)));
+  const Panel panel{begin, end, panel_values(kb, begin, end), rows};
   const std::int64_t step = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
   tiles([&](const TokenTile& tokens) {
-    kb.loop(kb.i64(0), kb.i64(height), step, {}, Trip::kAtLeastOne,
-            [&](Value* sub, const Values&) -> Values {
-              compute_tile(kb, values, begin, end, sub, tokens, rows);
-              return {};
-            });
+    for_each_step(kb, kb.i64(0), kb.i64(height), step,
+                  [&](Value* sub) { compute_tile(kb, panel, sub, tokens); });
   });
 }
 

@@ -7,13 +7,19 @@
 // With packing (always when B or C is column-major) the tile of B is first copied, transposed where needed, into
 // scratch [rows_in][nv*lanes], and a column-major C is collected in scratch, a group of panels at a time, and
 // transposed out from there.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
 #include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 
@@ -42,12 +48,19 @@ void prefetch_later_block(KernelBuilder& kb, const ColumnTile& tile, const Dense
   }
 }
 
-// One block: its values times `depth` rows of B from `b_rows` on, added to acc.
+// What one block multiplies: its values, and the first of the `depth` rows of B that they meet.
+struct BlockOperands {
+  Value* values = nullptr;
+  Value* b_rows = nullptr;
+};
+
+// One block, added to acc.
 Values add_block(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b, int rows,
-                 const Values& acc, Value* values, Value* b_rows) {
+                 const Values& acc, const BlockOperands& block) {
   const BlockShape shape = block_shape(kb.spec());
   const RegisterTile registers{rows, tile.vectors};
-  return reduce(kb, shape.depth, {{b_rows, b.row_bytes}, {values, kb.i64(shape.depth_bytes)}}, acc,
+  return reduce(kb, shape.depth,
+                {{block.b_rows, b.row_bytes}, {block.values, kb.i64(shape.depth_bytes)}}, acc,
                 [&](const Values& in, const Values& p) {
                   return outer_product(
                       kb, registers, in,
@@ -79,13 +92,13 @@ Values accumulate_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile,
   const std::int64_t unroll = shape.depth == 1 ? kb.spec().schedule.ku : 1;
   return reduce_n(kb, count, {entries_of(kb.args().origin), values}, zeros, unroll,
                   [&](const Values& acc, const Values& p) {
-                    Value* const block =
+                    Value* const block_values =
                         by_column ? kb.at(values_of_rows,
                                           kb.mul(kb.load_i32(p[1]), kb.i64(shape.block_bytes)))
                                   : p[1];
                     prefetch_later_block(kb, tile, b, p[0]);
                     Value* const b_rows = kb.at(b.base, kb.mul(kb.load_i32(p[0]), b.row_bytes));
-                    return add_block(kb, tile, b, rows, acc, block, b_rows);
+                    return add_block(kb, tile, b, rows, acc, {block_values, b_rows});
                   });
 }
 
@@ -103,11 +116,7 @@ void compute_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, cons
     store_rows(kb, acc, tile, c, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, count);
   };
   const int whole = height / mr * mr;
-  kb.loop(kb.i64(0), kb.i64(whole), mr, {}, KernelBuilder::Trip::kAtLeastOne,
-          [&](Value* sub, const Values&) -> Values {
-            compute_rows(sub, mr);
-            return {};
-          });
+  for_each_step(kb, kb.i64(0), kb.i64(whole), mr, [&](Value* sub) { compute_rows(sub, mr); });
   if (whole < height) compute_rows(kb.i64(whole), height - whole);
 }
 

@@ -6,7 +6,11 @@
 //
 // Walks block rows of A (panel_direction in registry.h); every panel may touch every row of C, so a call covers all
 // panels and work is split over n only. The order of summation is that of the panels.
+#include <cstddef>
+#include <cstdint>
+
 #include "templates/abi.h"
+#include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/jam_panel.h"
@@ -82,7 +86,7 @@ void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const
   const auto update_rows = [&](Value* sub, int count) {
     const Values b_rows = load_b_rows(kb, tile, b, kb.add(first, sub), count);
     Value* const values_of_rows = kb.at(kb.args().values, kb.mul(sub, kb.i64(4)));
-    kb.loop(begin, end, 1, {}, Trip::kMayBeZero, [&](Value* entry, const Values&) -> Values {
+    for_each_step(kb, begin, end, 1, [&](Value* entry) {
       Value* const block = kb.at(values_of_rows, kb.mul(entry, kb.i64(column_bytes * bsr.c)));
       Value* const c_rows =
           kb.at(c.base, kb.mul(kb.load_i32(kb.args().origin, entry), c.row_bytes));
@@ -92,16 +96,11 @@ void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const
                 update_row(kb, tile, c, b_rows, p[0], p[1]);
                 return {kb.at(p[0], column_bytes), kb.at(p[1], c.row_bytes)};
               });
-      return {};
     });
   };
   const int mr = kb.spec().schedule.mr;
   const int whole = bsr.r / mr * mr;
-  kb.loop(kb.i64(0), kb.i64(whole), mr, {}, Trip::kAtLeastOne,
-          [&](Value* sub, const Values&) -> Values {
-            update_rows(sub, mr);
-            return {};
-          });
+  for_each_step(kb, kb.i64(0), kb.i64(whole), mr, [&](Value* sub) { update_rows(sub, mr); });
   if (whole < bsr.r) update_rows(kb.i64(whole), bsr.r - whole);
 }
 

@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <variant>
 #include <vector>
 
 #include "templates/format.h"

@@ -209,12 +209,13 @@ void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, co
   Value* pointer = kb.at(c.base, kb.mul(rows.first, c.row_bytes));
   Value* const bias_base =
       c.in_place && kb.has_bias() ? kb.at(kb.args().bias, kb.mul(rows.first, kb.i64(4))) : nullptr;
+  const auto vectors = static_cast<std::size_t>(tile.vectors);
   for (int i = 0; i < count; ++i) {
     Value* const owned = kb.ir().CreateICmpSGE(kb.i64(i), rows.skip);
     Value* const to = kb.ir().CreateSelect(owned, pointer, kb.args().scratch);
-    Value* const bias = bias_base != nullptr ? kb.broadcast(kb.at(bias_base, i * 4)) : nullptr;
+    Value* const bias = bias_base != nullptr ? kb.broadcast(kb.at(bias_base, i * 4LL)) : nullptr;
     for (int v = 0; v < tile.vectors; ++v) {
-      Value* result = acc[static_cast<std::size_t>(i * tile.vectors + v)];
+      Value* result = acc[static_cast<std::size_t>(i) * vectors + static_cast<std::size_t>(v)];
       Value* const address = kb.at(to, v * kb.vector_bytes());
       Value* const mask = c.in_place ? tile.mask_of(v) : nullptr;
       if (c.in_place && kb.spec().accumulate) result = kb.fadd(result, kb.load(address, mask));
