@@ -2,6 +2,7 @@
 #include "tuner/record_store.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <system_error>

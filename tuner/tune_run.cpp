@@ -29,7 +29,6 @@
 #include "tuner/clock.h"
 #include "tuner/measurer.h"
 #include "tuner/predictor.h"
-#include "tuner/record_store.h"
 #include "tuner/trial.h"
 #include "tuner/tuner.h"
 #include "tuner/verdict.h"
