@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/bsr_structure.h"
+#include "runtime/jam_structure.h"
 #include "runtime/mask.h"
 #include "runtime/mask_io.h"
 #include "targets/base/result.h"
@@ -27,7 +28,7 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-// What every mask promises, and that the block structure made of it agrees with itself.
+// What every mask promises, and that the structures made of it agree with themselves.
 void check_mask(const Mask& mask) {
   constexpr std::int64_t kSmall = 1 << 16;
   if (mask.m() * mask.words_per_row() > kSmall || mask.m() > kSmall || mask.k() > kSmall) return;
@@ -44,6 +45,13 @@ void check_mask(const Mask& mask) {
   require(structure.has_value());
   require(structure->nnz_blocks() == lacuna::count_blocks(mask, std::span(&shape, 1)).front());
   require(lacuna::is_exact(*structure, mask) == lacuna::is_exact(mask, shape));
+  const auto jammed = lacuna::make_jam_structure(mask, lacuna::Jam{4});
+  require(jammed.has_value() && jammed->values_count() == mask.nnz());
+  std::int64_t weights = 0;
+  lacuna::for_each_weight(*jammed, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+    require(mask.at(row, col) && index == weights++);
+  });
+  require(weights == mask.nnz());
 }
 
 void check(const Result<Mask>& mask) {
