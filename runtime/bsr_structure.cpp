@@ -210,10 +210,7 @@ void for_each_place(const BsrStructure& s, Visit&& visit) {
 }  // namespace
 
 Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format) {
-  if (format.r < 1 || format.r > kMaxBlockDim || format.c < 1 || format.c > kMaxBlockDim) {
-    return make_error(ErrorCode::kInvalidArgument, "block shape {}x{} is outside 1x1 to {}x{}",
-                      format.r, format.c, kMaxBlockDim, kMaxBlockDim);
-  }
+  LACUNA_TRY_VOID(check_format(format));
   const Bsr clamped = clamp_format(mask, format);
   const std::int64_t blocks = count_blocks(mask, std::span(&clamped, 1)).front();
   if (blocks > kMaxBlocks) {

@@ -16,6 +16,7 @@
 #include "templates/registry.h"
 
 namespace lacuna {
+
 Result<Structure> make_structure(const Mask& mask, const Format& format) {
   return std::visit(
       PerFormat{[&](const Bsr& bsr) -> Result<Structure> { return make_bsr_structure(mask, bsr); },
