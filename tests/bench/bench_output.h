@@ -4,18 +4,25 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sched.h>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
+#include "runtime/engine.h"
+#include "runtime/planner.h"
 #include "targets/base/file.h"
+#include "targets/base/result.h"
 #include "targets/host.h"
 #include "tuner/bench.h"
 #include "tuner/cli/run_environment.h"
+#include "tuner/clock.h"
+#include "tuner/tuner.h"
 
 namespace lacuna {
 
@@ -38,6 +45,23 @@ inline double speedup_over(const BenchResult& result, std::string_view library) 
   for (const BaselineResult& baseline : result.baselines)
     if (baseline.name.starts_with(library)) return baseline.speedup;
   return 0;
+}
+
+// What the tuner chose for problem 0 of a request, and its time beside the rivals'.
+struct TunedBench {
+  TuneOutcome outcome;
+  BenchResult bench;
+};
+inline Result<TunedBench> tune_and_bench(Engine& engine, const PlanRequest& request,
+                                         const TuneOptions& options, std::int32_t rounds) {
+  SteadyClock clock;
+  LACUNA_TRY(TuneOutcome outcome, tune(engine, clock, request, nullptr, options));
+  for (const std::string& warning : outcome.warnings)
+    std::fprintf(stderr, "%s\n", warning.c_str());
+  BenchOptions bench;
+  bench.rounds = rounds;
+  LACUNA_TRY(BenchResult result, bench_plan(engine, clock, request, outcome.plan, bench));
+  return TunedBench{std::move(outcome), std::move(result)};
 }
 
 struct BenchProgram {

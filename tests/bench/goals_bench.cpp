@@ -27,7 +27,6 @@
 #include "templates/schedule.h"
 #include "tests/bench/bench_output.h"
 #include "tuner/bench.h"
-#include "tuner/clock.h"
 #include "tuner/tuner.h"
 
 namespace lacuna {
@@ -109,22 +108,16 @@ Result<CaseResult> run_case(Engine& engine, const Case& c, const Options& option
   request.problems = {c.problem};
   request.pinned_format = c.format;
   request.target = engine.target();
-  SteadyClock clock;
   TuneOptions tune_options;
   tune_options.rigor = Rigor::kMeasure;
   tune_options.budget_s = options.tune_budget_s;
   tune_options.top_k = 1000;  // every schedule of the format
-  LACUNA_TRY(const TuneOutcome outcome, tune(engine, clock, request, nullptr, tune_options));
-  for (const std::string& warning : outcome.warnings)
-    std::fprintf(stderr, "%s\n", warning.c_str());
-  BenchOptions bench;
-  bench.rounds = options.rounds;
-  LACUNA_TRY(BenchResult result, bench_plan(engine, clock, request, outcome.plan, bench));
+  LACUNA_TRY(TunedBench tuned, tune_and_bench(engine, request, tune_options, options.rounds));
   const Problem& p = c.problem;
   const double floats =
       static_cast<double>(p.m * p.k) * mask.density() + static_cast<double>((p.m + p.k) * p.n);
-  return CaseResult{std::move(result), mask.density(), static_cast<std::int64_t>(floats * 4),
-                    schedules_raced(outcome.record)};
+  return CaseResult{std::move(tuned.bench), mask.density(), static_cast<std::int64_t>(floats * 4),
+                    schedules_raced(tuned.outcome.record)};
 }
 
 // Prints the case's line and keeps its result. True if it reached both goals.

@@ -23,7 +23,6 @@
 #include "tests/bench/bench_output.h"
 #include "tuner/bench.h"
 #include "tuner/cli/request.h"
-#include "tuner/clock.h"
 #include "tuner/tuner.h"
 
 namespace lacuna {
@@ -85,16 +84,11 @@ Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchPr
   request.mask = &mask;
   request.problems = {c.problem};
   request.target = engine.target();
-  SteadyClock clock;
   TuneOptions tune_options;
   tune_options.rigor = Rigor::kMeasure;
   tune_options.budget_s = options.tune_budget_s;
-  LACUNA_TRY(const TuneOutcome outcome, tune(engine, clock, request, nullptr, tune_options));
-  for (const std::string& warning : outcome.warnings)
-    std::fprintf(stderr, "%s\n", warning.c_str());
-  BenchOptions bench;
-  bench.rounds = options.rounds;
-  LACUNA_TRY(const BenchResult r, bench_plan(engine, clock, request, outcome.plan, bench));
+  LACUNA_TRY(const TunedBench tuned, tune_and_bench(engine, request, tune_options, options.rounds));
+  const auto& [outcome, r] = tuned;
   const double blocks_s = best_of(outcome.record, "bsr");
   const double jammed_s = best_of(outcome.record, "jam");
   const double gain = blocks_s > 0 && jammed_s > 0 ? blocks_s / jammed_s : 0;
