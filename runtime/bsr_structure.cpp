@@ -5,12 +5,13 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <span>
 #include <vector>
 
+#include "runtime/elements.h"
 #include "runtime/mask.h"
+#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/abi.h"
 #include "templates/format.h"
@@ -34,18 +35,13 @@ std::int32_t clamp_block_dim(std::int32_t block, std::int64_t extent) {
 }
 
 Bsr clamp_format(const Mask& mask, const Bsr& format) {
-  return {clamp_block_dim(format.r, mask.m()), clamp_block_dim(format.c, mask.k())};
+  const std::int64_t columns = std::max<std::int64_t>(mask.k(), format.group);
+  return {clamp_block_dim(format.r, mask.m()), clamp_block_dim(format.c, columns), format.group};
 }
 
-// First row (column) of block number `block`: shifted back where it would pass the end.
+// First column of block number `block`: shifted back where it would pass the end.
 std::int64_t block_origin(std::int64_t block, std::int64_t size, std::int64_t extent) {
   return std::max<std::int64_t>(0, std::min(block * size, extent - size));
-}
-
-// How many leading rows (columns) of the block at `origin` belong to its neighbour. A shifted origin is never a
-// multiple of the size, an unshifted one always is.
-std::int64_t overlap_of(std::int64_t origin, std::int64_t size) {
-  return origin % size == 0 ? 0 : size - origin % size;
 }
 
 // `count` (1..64) bits of a row from `begin` on; bits beyond the row's words read as zero.
@@ -177,7 +173,7 @@ PanelIndex transpose_index(const BsrStructure& s) {
     by_column.ptr[j] += by_column.ptr[j - 1];
   std::vector<std::int64_t> next(by_column.ptr.begin(), by_column.ptr.end() - 1);
   for (std::int64_t p = 0; p < s.block_rows(); ++p) {
-    const auto row = static_cast<std::int32_t>(block_origin(p, s.format.r, s.m));
+    const auto row = static_cast<std::int32_t>(s.first_row(p));
     for (std::int64_t e = s.by_row.ptr[index_of(p)]; e < s.by_row.ptr[index_of(p) + 1]; ++e) {
       const std::size_t slot = index_of(next[column_of(e)]++);
       by_column.origin[slot] = row;
@@ -187,30 +183,13 @@ PanelIndex transpose_index(const BsrStructure& s) {
   return by_column;
 }
 
-// One stored block: where it lies in A, its leading rows and columns that belong to neighbours, its values.
-struct BlockPlace {
-  std::int64_t row, col;
-  std::int64_t row_overlap, col_overlap;
-  std::int64_t first_value;
-};
-
-template <class Visit>
-void for_each_place(const BsrStructure& s, Visit&& visit) {
-  const std::int64_t r = s.format.r;
-  const std::int64_t c = s.format.c;
-  for (std::int64_t p = 0; p < s.block_rows(); ++p) {
-    const std::int64_t row = block_origin(p, r, s.m);
-    for (std::int64_t e = s.by_row.ptr[index_of(p)]; e < s.by_row.ptr[index_of(p) + 1]; ++e) {
-      const std::int64_t col = s.by_row.origin[index_of(e)];
-      visit(BlockPlace{row, col, overlap_of(row, r), overlap_of(col, c), e * r * c});
-    }
-  }
-}
-
 }  // namespace
 
 Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format) {
   LACUNA_TRY_VOID(check_format(format));
+  if (mask.k() % format.group != 0)
+    return make_error(ErrorCode::kInvalidArgument, "k {} is not a multiple of group {}", mask.k(),
+                      format.group);
   const Bsr clamped = clamp_format(mask, format);
   const std::int64_t blocks = count_blocks(mask, std::span(&clamped, 1)).front();
   if (blocks > kMaxBlocks) {
@@ -253,49 +232,16 @@ std::vector<std::int64_t> count_blocks(const Mask& mask, std::span<const Bsr> sh
   return counts;
 }
 
-void pack_values(const BsrStructure& s, const float* dense, std::int64_t lda, float* values) {
-  for_each_place(s, [&](const BlockPlace& block) {
-    float* const out = values + block.first_value;
-    for (std::int64_t j = 0; j < s.format.c; ++j) {
-      for (std::int64_t i = 0; i < s.format.r; ++i) {
-        const bool own = i >= block.row_overlap && j >= block.col_overlap;
-        out[j * s.format.r + i] = own ? dense[(block.row + i) * lda + block.col + j] : 0.0F;
-      }
-    }
-  });
-}
-
-void unpack_values(const BsrStructure& s, const float* values, float* dense, std::int64_t lda) {
-  for (std::int64_t i = 0; i < s.m; ++i)
-    std::fill_n(dense + i * lda, s.k, 0.0F);
-  for_each_place(s, [&](const BlockPlace& block) {
-    const float* const in = values + block.first_value;
-    for (std::int64_t i = block.row_overlap; i < s.format.r; ++i) {
-      for (std::int64_t j = block.col_overlap; j < s.format.c; ++j) {
-        dense[(block.row + i) * lda + block.col + j] = in[j * s.format.r + i];
-      }
-    }
-  });
-}
-
-void clear_edge_overlap(const BsrStructure& s, float* values) {
+void clear_edge_overlap(const BsrStructure& s, DType type, void* values) {
   if (s.m % s.format.r == 0 && s.k % s.format.c == 0) return;
-  for_each_place(s, [&](const BlockPlace& block) {
-    float* const out = values + block.first_value;
-    std::fill_n(out, block.col_overlap * s.format.r, 0.0F);
-    for (std::int64_t j = block.col_overlap; j < s.format.c; ++j) {
-      std::fill_n(out + j * s.format.r, block.row_overlap, 0.0F);
-    }
-  });
-}
-
-void for_each_weight(
-    const BsrStructure& s,
-    const std::function<void(std::int64_t row, std::int64_t col, std::int64_t index)>& visit) {
-  for_each_place(s, [&](const BlockPlace& block) {
-    for (std::int64_t j = block.col_overlap; j < s.format.c; ++j)
-      for (std::int64_t i = block.row_overlap; i < s.format.r; ++i)
-        visit(block.row + i, block.col + j, block.first_value + j * s.format.r + i);
+  with_elements(type, values, [&](auto* out) {
+    for_each_place(s, [&](const BlockPlace& block) {
+      for (std::int64_t j = 0; j < s.format.c; ++j) {
+        const std::int64_t rows = j < block.col_overlap ? s.format.r : block.row_overlap;
+        for (std::int64_t i = 0; i < rows; ++i)
+          out[block.first_value + s.index_in_block(i, j)] = {};
+      }
+    });
   });
 }
 

@@ -367,7 +367,8 @@ lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t 
                                float* values) {
   return guarded([&]() -> lacuna::Result<> {
     LACUNA_TRY_VOID(lacuna::check_pack(plan, a, lda, values));
-    lacuna::pack_values(plan->executable->structure(), a, lda, values);
+    lacuna::pack_values(plan->executable->structure(), a, lda,
+                        lacuna::values_type(plan->executable->problems().front()), values);
     return {};
   });
 }
@@ -376,7 +377,9 @@ lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const float* values, f
                                  int64_t lda) {
   return guarded([&]() -> lacuna::Result<> {
     LACUNA_TRY_VOID(lacuna::check_pack(plan, a, lda, values));
-    lacuna::unpack_values(plan->executable->structure(), values, a, lda);
+    lacuna::unpack_values(plan->executable->structure(),
+                          lacuna::values_type(plan->executable->problems().front()), values, a,
+                          lda);
     return {};
   });
 }

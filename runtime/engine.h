@@ -71,12 +71,12 @@ class Engine {
   std::unique_ptr<Store> store_;
 };
 
-// Dense operands of one call. Roles as in templates/problem.h.
+// Dense operands of one call. Roles as in templates/problem.h, types of elements as the problem says.
 struct Operands {
-  float* values = nullptr;  // values_count() floats; read by spmm*, written by sddmm
-  const float* b = nullptr;
+  void* values = nullptr;  // values_count() elements; read by spmm*, written by sddmm
+  const void* b = nullptr;
   std::int64_t ldb = 0;
-  float* c = nullptr;  // read by sddmm, written otherwise
+  void* c = nullptr;  // read by sddmm, written otherwise
   std::int64_t ldc = 0;
   const float* bias = nullptr;
   std::int64_t n = 0;  // dense columns of this call

@@ -20,10 +20,12 @@
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
+#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/abi.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -109,10 +111,11 @@ float* thread_scratch(std::int64_t floats) {
 struct DenseOperand {
   const char* name;
   const char* ld_name;
-  const float* data;
+  const void* data;
   std::int64_t ld;
   Layout layout;
   std::int64_t rows;
+  DType type;
 };
 
 Result<> check_dense(const DenseOperand& x, std::int64_t n) {
@@ -127,8 +130,7 @@ Result<> check_dense(const DenseOperand& x, std::int64_t n) {
                       x.name);
   std::int64_t extent = 0;
   constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
-  if (__builtin_mul_overflow(x.ld, lines, &extent) ||
-      extent > kMaxBytes / static_cast<std::int64_t>(sizeof(float)))
+  if (__builtin_mul_overflow(x.ld, lines, &extent) || extent > kMaxBytes / size_bytes(x.type))
     return make_error(ErrorCode::kInvalidArgument,
                       "{} {} x {} lines of {} exceed the address space", x.ld_name, x.ld, lines,
                       x.name);
@@ -141,10 +143,13 @@ Result<> check_operands(const Problem& problem, const Roles& roles, std::int64_t
     return make_error(ErrorCode::kInvalidArgument, "n {} is negative", operands.n);
   if (operands.values == nullptr && values != 0)
     return make_error(ErrorCode::kInvalidArgument, "values is null");
+  const OperandTypes types = operand_types(problem.types);
+  const DType type_c = problem.op == Op::kSddmm ? types.dense : types.result;
   LACUNA_TRY_VOID(check_dense(
-      {"b", "ldb", operands.b, operands.ldb, problem.layout_b, roles.rows_b}, operands.n));
+      {"b", "ldb", operands.b, operands.ldb, problem.layout_b, roles.rows_b, types.dense},
+      operands.n));
   LACUNA_TRY_VOID(check_dense(
-      {"c", "ldc", operands.c, operands.ldc, problem.layout_c, roles.rows_c}, operands.n));
+      {"c", "ldc", operands.c, operands.ldc, problem.layout_c, roles.rows_c, type_c}, operands.n));
   if (problem.epilogue != Epilogue::kNone && operands.bias == nullptr && roles.rows_out != 0)
     return make_error(ErrorCode::kInvalidArgument, "bias is null, the epilogue is {}",
                       to_text(problem.epilogue));
@@ -320,9 +325,10 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   const Roles roles = roles_of(kernel.spec, problems_[problem], structure_);
   LACUNA_TRY_VOID(check_operands(problems_[problem], roles, values_count(), operands));
   const bool writes_values = kernel.spec.op == Op::kSddmm;
+  const DType type = values_type(problems_[problem]);
   if (operands.n == 0) {  // an empty sum: zero for sddmm; spmm has no output at all
     if (writes_values && !kernel.spec.accumulate)
-      std::fill_n(operands.values, values_count(), 0.0F);
+      std::memset(operands.values, 0, static_cast<std::size_t>(values_count() * size_bytes(type)));
     return {};
   }
   if (roles.rows_out == 0 || (writes_values && values_count() == 0)) return {};
@@ -351,7 +357,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   }
   if (const std::int64_t floats = grid.missing_scratch_floats; floats != 0)
     return make_error(ErrorCode::kIo, "no memory for {} floats of scratch", floats);
-  if (writes_values) clear_unowned(structure_, operands.values);
+  if (writes_values) clear_unowned(structure_, type, operands.values);
   return {};
 }
 

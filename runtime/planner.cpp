@@ -15,6 +15,7 @@
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -29,7 +30,30 @@ Bsr clamp_to(const Bsr& block, const Mask& mask) {
   const auto clamp = [](std::int32_t dim, std::int64_t extent) {
     return static_cast<std::int32_t>(std::clamp<std::int64_t>(extent, 1, dim));
   };
-  return {clamp(block.r, mask.m()), clamp(block.c, mask.k())};
+  // A matrix without columns still has blocks of one group.
+  const std::int64_t columns = std::max<std::int64_t>(mask.k(), block.group);
+  return {clamp(block.r, mask.m()), clamp(block.c, columns), block.group};
+}
+
+// The groups that all problems' elements are multiplied in.
+std::int32_t group_of_plan(const PlanRequest& request) {
+  return group_elements(request.problems.front().types);
+}
+
+// Whether every problem has kernels for blocks of this shape.
+bool serves_groups(const PlanRequest& request, const Bsr& block) {
+  const std::int32_t group = group_of_plan(request);
+  const bool transposes = std::ranges::any_of(
+      request.problems, [](const Problem& p) { return p.op == Op::kSpmmTransposed; });
+  return block.c % group == 0 && (!transposes || block.r % group == 0);
+}
+
+// The pinned format in the groups that the problems need: a name without groups stands for them.
+Format in_groups(const Format& format, std::int32_t group) {
+  Format grouped = format;
+  if (auto* const bsr = std::get_if<Bsr>(&grouped); bsr != nullptr && bsr->group == 1)
+    bsr->group = group;
+  return grouped;
 }
 
 // Whether `blocks` blocks of this shape store no element outside the mask. Counts decide where the shape divides the
@@ -61,13 +85,24 @@ Format clamp_format(const Format& format, const Mask& mask) {
       format);
 }
 
-Result<> check_pinned(const Format& format) {
-  if (std::holds_alternative<Jam>(format)) return check_format(format);
+Result<> check_pinned(const PlanRequest& request) {
+  const Format& format = *request.pinned_format;
+  const std::int32_t group = group_of_plan(request);
+  if (std::holds_alternative<Jam>(format)) {
+    if (group != 1)
+      return make_error(ErrorCode::kUnsupported, "jammed rows are for f32, not for {}",
+                        to_text(request.problems.front().types));
+    return check_format(format);
+  }
   const auto& block = std::get<Bsr>(format);
   for (const auto& [name, dim] : {std::pair{"r", block.r}, std::pair{"c", block.c}})
     if (dim < 1 || dim > kMaxBlockDim)
       return make_error(ErrorCode::kInvalidArgument, "block {} {} is not in [1, {}]", name, dim,
                         kMaxBlockDim);
+  if (!serves_groups(request, block) || (block.group != 1 && block.group != group))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format {} has no whole groups of {} elements, which {} needs",
+                      to_text(format), group, to_text(request.problems.front().types));
   return {};
 }
 
@@ -86,7 +121,13 @@ Result<> check_plan_request(const PlanRequest& request) {
       return make_error(ErrorCode::kInvalidArgument, "problem {} is {} x {}, the mask is {} x {}",
                         i, problem.m, problem.k, request.mask->m(), request.mask->k());
   }
-  if (request.pinned_format) LACUNA_TRY_VOID(check_pinned(*request.pinned_format));
+  for (std::size_t i = 1; i < request.problems.size(); ++i)
+    if (group_elements(request.problems[i].types) != group_of_plan(request))
+      return make_error(ErrorCode::kInvalidArgument,
+                        "problem {} is of {}, problem 0 of {}: they cannot share values", i,
+                        to_text(request.problems[i].types),
+                        to_text(request.problems.front().types));
+  if (request.pinned_format) LACUNA_TRY_VOID(check_pinned(request));
   if (request.threads < 1)
     return make_error(ErrorCode::kInvalidArgument, "threads {} is not positive", request.threads);
   if (request.target.isa != Isa::kX86_64)
@@ -102,14 +143,15 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
     const Format clamped = clamp_format(format, mask);
     if (std::ranges::find(formats, clamped) == formats.end()) formats.push_back(clamped);
   };
+  const std::int32_t group = group_of_plan(request);
   if (request.pinned_format) {
-    add(*request.pinned_format);
+    add(in_groups(*request.pinned_format, group));
   } else {
     for (const std::int32_t r : kBlockDims)
       for (const std::int32_t c : kBlockDims)
-        add(Bsr{r, c});
+        if (const Bsr block{r, c, group}; serves_groups(request, block)) add(block);
     for (const std::int32_t r : kJams)
-      if (mask.m() > 1) add(Jam{r});
+      if (mask.m() > 1 && group == 1) add(Jam{r});
   }
   if (request.padding == Padding::kExact) formats = only_exact(mask, formats);
   return formats;

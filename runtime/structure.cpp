@@ -5,17 +5,29 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "runtime/bsr_structure.h"
+#include "runtime/elements.h"
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
+#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/registry.h"
 
 namespace lacuna {
+namespace {
+
+template <class Visit>
+void for_each_stored(const Structure& s, Visit&& visit) {
+  std::visit([&](const auto& one) { for_each_weight(one, visit); }, s);
+}
+
+}  // namespace
 
 Result<Structure> make_structure(const Mask& mask, const Format& format) {
   return std::visit(
@@ -41,32 +53,31 @@ const PanelIndex& panel_index(const Structure& s, PanelDirection direction) {
       s);
 }
 
-void pack_values(const Structure& s, const float* dense, std::int64_t lda, float* values) {
-  std::visit(PerFormat{[&](const BsrStructure& bsr) { pack_values(bsr, dense, lda, values); },
-                       [&](const JamStructure& jam) {
-                         for_each_weight(
-                             jam, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-                               values[index] = dense[row * lda + col];
-                             });
-                       }},
-             s);
+void pack_values(const Structure& s, const float* dense, std::int64_t lda, DType type,
+                 void* values) {
+  clear_unowned(s, type, values);
+  with_elements(type, values, [&](auto* out) {
+    using Element = std::remove_pointer_t<decltype(out)>;
+    for_each_stored(s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+      out[index] = static_cast<Element>(dense[row * lda + col]);
+    });
+  });
 }
 
-void unpack_values(const Structure& s, const float* values, float* dense, std::int64_t lda) {
-  std::visit(PerFormat{[&](const BsrStructure& bsr) { unpack_values(bsr, values, dense, lda); },
-                       [&](const JamStructure& jam) {
-                         for (std::int64_t i = 0; i < jam.m; ++i)
-                           std::fill_n(dense + i * lda, jam.k, 0.0F);
-                         for_each_weight(
-                             jam, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-                               dense[row * lda + col] = values[index];
-                             });
-                       }},
-             s);
+void unpack_values(const Structure& s, DType type, const void* values, float* dense,
+                   std::int64_t lda) {
+  const auto [m, k] = std::visit([](const auto& one) { return std::pair(one.m, one.k); }, s);
+  for (std::int64_t i = 0; i < m; ++i)
+    std::fill_n(dense + i * lda, k, 0.0F);
+  with_elements(type, values, [&](const auto* in) {
+    for_each_stored(s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+      dense[row * lda + col] = static_cast<float>(in[index]);
+    });
+  });
 }
 
-void clear_unowned(const Structure& s, float* values) {
-  std::visit(PerFormat{[&](const BsrStructure& bsr) { clear_edge_overlap(bsr, values); },
+void clear_unowned(const Structure& s, DType type, void* values) {
+  std::visit(PerFormat{[&](const BsrStructure& bsr) { clear_edge_overlap(bsr, type, values); },
                        [](const JamStructure&) {}},  // every value is a weight
              s);
 }
@@ -78,7 +89,7 @@ bool is_exact(const Structure& s, const Mask& mask) {
 }
 
 void for_each_weight(const Structure& s, const WeightVisit& visit) {
-  std::visit([&](const auto& one) { for_each_weight(one, visit); }, s);
+  for_each_stored(s, visit);
 }
 
 StoredCounts stored_in(const Structure& s) {

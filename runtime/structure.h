@@ -13,6 +13,7 @@
 #include "runtime/bsr_structure.h"
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
+#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/registry.h"
@@ -29,12 +30,15 @@ using Structure = std::variant<BsrStructure, JamStructure>;
 // Block rows for kBlockColumns too where a format has no other index.
 [[nodiscard]] const PanelIndex& panel_index(const Structure& s, PanelDirection direction);
 
-// values <- dense (row-major, a[i*lda + j]) at the stored weights; what a format stores beyond them becomes zero.
-void pack_values(const Structure& s, const float* dense, std::int64_t lda, float* values);
+// values <- dense (row-major, a[i*lda + j]) at the stored weights, as elements of `type` (bf16: rounded to nearest).
+// Elements inside a block but outside the mask are copied as they are; what a format stores beyond that becomes zero.
+void pack_values(const Structure& s, const float* dense, std::int64_t lda, DType type,
+                 void* values);
 // dense <- values at the stored weights, zero elsewhere.
-void unpack_values(const Structure& s, const float* values, float* dense, std::int64_t lda);
+void unpack_values(const Structure& s, DType type, const void* values, float* dense,
+                   std::int64_t lda);
 // Sets stored elements that stand for no weight to zero (after sddmm).
-void clear_unowned(const Structure& s, float* values);
+void clear_unowned(const Structure& s, DType type, void* values);
 // True if every stored element is in the mask, whose sizes must be the structure's.
 [[nodiscard]] bool is_exact(const Structure& s, const Mask& mask);
 

@@ -11,7 +11,7 @@
 
 namespace lacuna {
 
-inline constexpr std::uint32_t kAbiVersion = 4;
+inline constexpr std::uint32_t kAbiVersion = 5;
 
 // Elements of KernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
 // entries meet. Their values are row numbers like the others (0 will do).
@@ -21,7 +21,7 @@ inline constexpr std::int64_t kOriginPadding = 8;
 // A *panel* is a block row or a block column of A, as panel_direction() says (registry.h); of jammed rows it is always
 // their panel, and an entry is a column of it.
 struct KernelArgs {
-  float* values;  // all of A's; read by spmm*, written by sddmm
+  void* values;  // all of A's; read by spmm*, written by sddmm. Types of elements: element_types.h
   // [panels + 1] entries of panel p are [ptr[p], ptr[p+1]). Jammed rows: [panels * groups + 1], those of group g of
   // panel p are [ptr[p * groups + g - 1], ptr[p * groups + g]).
   const std::int64_t* ptr;
@@ -31,8 +31,8 @@ struct KernelArgs {
   const std::int32_t*
       block;  // per entry: the block's number in values; null = the entry's own number
   const std::int64_t* first_value;  // jammed rows: per panel, where its values begin; else null
-  const float* b;
-  float* c;               // written by spmm*, read by sddmm
+  const void* b;
+  void* c;                // written by spmm*, read by sddmm
   const float* bias;      // indexed by C's row; may be null without a bias epilogue
   float* scratch;         // scratch_floats() of this kernel, 64-byte aligned, private to the call
   std::int64_t ldb, ldc;  // in elements

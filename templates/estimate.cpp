@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include "targets/base/dtype.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -31,9 +33,12 @@ double ceil_div(double a, double b) {
 }
 
 struct Shape {
-  double height, depth;  // output rows of a panel, reduced rows of a block
+  double height,
+      depth;  // output rows of a panel, reduced rows of a block in groups (element_types.h)
   double r, c;
-  double lanes, n, vectors;  // vectors: of a row of n
+  double group;
+  double a_bytes, b_bytes, c_bytes;  // of an element
+  double lanes, n, vectors;          // vectors: of a row of n
   double mr, nv;
 };
 
@@ -42,9 +47,15 @@ Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
   const bool transposed = spec.op == Op::kSpmmTransposed;
   Shape s{};
   s.height = transposed ? bsr.c : bsr.r;
-  s.depth = transposed ? bsr.r : bsr.c;
+  s.group = group_elements(spec.types);
+  s.depth = (transposed ? bsr.r : bsr.c) / s.group;
   s.r = bsr.r;
   s.c = bsr.c;
+  const OperandTypes types = operand_types(spec.types);
+  const bool sddmm = spec.op == Op::kSddmm;
+  s.a_bytes = size_bytes(sddmm ? types.result : types.weights);
+  s.b_bytes = size_bytes(types.dense);
+  s.c_bytes = size_bytes(sddmm ? types.dense : types.result);
   s.lanes = target.f32_lanes();
   s.n = static_cast<double>(n);
   s.vectors = ceil_div(s.n, s.lanes);
@@ -64,20 +75,30 @@ void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& coun
   if (!spec.schedule.pack) return;
   const auto rows_in = static_cast<double>(counts.rows_in);
   const auto rows_out = static_cast<double>(counts.rows_out);
-  work.stores += rows_in * s.vectors;
-  work.bytes_b += rows_in * s.n * kFloatBytes;
+  const double packed_rows = rows_in / s.group;
+  work.stores += packed_rows * s.vectors;
+  work.bytes_b += rows_in * s.n * s.b_bytes;
   if (spec.layout_b == Layout::kColMajor)
-    add_transposes(ceil_div(rows_in, s.lanes) * s.vectors, s.lanes, work);
+    add_transposes(ceil_div(packed_rows, s.lanes) * s.vectors, s.lanes, work);
   else
     work.vector_loads += rows_in * s.vectors;
+  if (s.group > 1) work.shuffles += packed_rows * s.vectors;
   // The row tile collects a column-major C in L1, scatter any C as a whole.
   const bool scatter = spec.schedule.strategy == Strategy::kScatter;
-  if (scatter) work.bytes_c += 2 * rows_out * s.n * kFloatBytes;
+  if (scatter) work.bytes_c += 2 * rows_out * s.n * s.c_bytes;
   if (scatter || spec.layout_c == Layout::kColMajor) work.stores += rows_out * s.vectors;
   if (spec.layout_c == Layout::kColMajor)
     add_transposes(ceil_div(rows_out, s.lanes) * s.vectors, s.lanes, work);
   else if (scatter)
     work.vector_loads += rows_out * s.vectors;
+}
+
+// Blocks whose pairs are turned from along k to along m: a load, a shuffle and a store for every four elements.
+void add_staging(const Shape& s, const BlockCounts& counts, WorkEstimate& work) {
+  const double squares = static_cast<double>(counts.blocks) * s.r * s.c / (s.group * s.group);
+  work.broadcasts += squares;
+  work.shuffles += squares;
+  work.stores += squares;
 }
 
 WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
@@ -91,9 +112,10 @@ WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts&
   work.stores = static_cast<double>(counts.rows_out) * s.vectors;
   work.tile_passes = static_cast<double>(counts.panels) * parts * tiles;
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
-  work.bytes_a = blocks * s.r * s.c * kFloatBytes * (streams_a ? tiles : 1);
-  work.bytes_b = blocks * s.depth * s.n * kFloatBytes;
-  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  work.bytes_a = blocks * s.r * s.c * s.a_bytes * (streams_a ? tiles : 1);
+  work.bytes_b = blocks * s.depth * s.group * s.n * s.b_bytes;
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
+  if (stages_values(spec)) add_staging(s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -128,15 +150,17 @@ WorkEstimate column_tile(const KernelSpec& spec, const Shape& s, const BlockCoun
   work.broadcasts = blocks * s.depth * parts * s.n;
   work.stores = static_cast<double>(counts.rows_out) / s.lanes * s.n;
   work.tile_passes = static_cast<double>(counts.panels) * parts * tiles;
-  if (spec.op == Op::kSpmmTransposed) {
+  if (stages_values(spec) && s.group > 1) {
+    add_staging(s, counts, work);
+  } else if (stages_values(spec)) {
     work.shuffles = blocks * (s.r / s.lanes) * (s.c / s.lanes) * transpose_shuffles(s.lanes);
     work.stores += blocks * s.r * s.c / s.lanes;
   }
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
-  work.bytes_a = blocks * s.r * s.c * kFloatBytes * (streams_a ? tiles : 1);
+  work.bytes_a = blocks * s.r * s.c * s.a_bytes * (streams_a ? tiles : 1);
   // Whole lines of B are fetched even where a block uses part of them.
   work.bytes_b = blocks * std::max(s.depth, line_floats) * s.n * kFloatBytes;
-  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
   return work;
 }
 
@@ -148,34 +172,38 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   const double columns = s.c > 1 ? blocks * s.c : blocks + panels * (s.mr - 1) / 2;
   const double tiles = columns / s.mr * ceil_div(row_vectors, s.nv);
   const double line_floats = 16;
+  const double steps = ceil_div(s.n, s.group);
   WorkEstimate work;
-  work.fmas = columns * row_vectors * s.n;
-  work.vector_loads = tiles * s.nv * s.n;
-  work.broadcasts = columns * ceil_div(row_vectors, s.nv) * s.n;
+  work.fmas = columns * row_vectors * steps;
+  work.vector_loads = tiles * s.nv * steps;
+  work.broadcasts = columns * ceil_div(row_vectors, s.nv) * steps;
   // The values are stored after every stretch of n, and read again from the second on.
-  const double stretches = packs_c(spec) ? ceil_div(s.n, static_cast<double>(kPackedColumns)) : 1;
+  const double stretches =
+      takes_stretches(spec) ? ceil_div(s.n, static_cast<double>(kPackedColumns)) : 1;
   work.stores = columns * row_vectors * stretches;
   work.vector_loads += columns * row_vectors * (stretches - 1);
   work.tile_passes = tiles * stretches;
-  work.bytes_a = blocks * s.r * s.c * kFloatBytes * (2 * stretches - 1);
-  work.bytes_b = panels * s.r * s.n * kFloatBytes;
+  work.bytes_a = blocks * s.r * s.c * s.a_bytes * (2 * stretches - 1);
+  work.bytes_b = panels * s.r * s.n * s.b_bytes;
   if (spec.schedule.pack) {
     if (spec.layout_b == Layout::kRowMajor)
-      add_transposes(panels * row_vectors * s.vectors, s.lanes, work);
+      add_transposes(panels * row_vectors * ceil_div(steps, s.lanes), s.lanes, work);
     else
       work.vector_loads += panels * row_vectors * s.n;
-    work.stores += panels * row_vectors * s.n;
+    work.stores += panels * row_vectors * steps;
   }
   // The address of a row of C is loaded once for ku columns.
-  if (groups_columns(spec)) work.broadcasts += columns * s.n / spec.schedule.ku;
+  if (groups_columns(spec)) work.broadcasts += columns * steps / spec.schedule.ku;
   const bool strided_c = spec.layout_c == Layout::kColMajor && !packs_c(spec);
-  work.bytes_c =
-      (strided_c ? blocks * std::max(s.c, line_floats) : blocks * s.c) * s.n * kFloatBytes;
+  work.bytes_c = (strided_c ? blocks * std::max(s.c, line_floats) : blocks * s.c) * s.n * s.c_bytes;
   if (packs_c(spec)) {
     const auto rows = static_cast<double>(counts.rows_in);
-    add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
-    work.stores += rows * s.vectors;
-    work.bytes_c += rows * s.n * kFloatBytes;
+    if (s.group == 1)
+      add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
+    else
+      work.shuffles += ceil_div(rows, s.lanes) * steps;
+    work.stores += ceil_div(rows, s.lanes) * steps;
+    work.bytes_c += rows * s.n * s.c_bytes;
   }
   return work;
 }
@@ -292,8 +320,17 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   WorkEstimate work = std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, s, counts); },
                                            [&](const Jam&) { return jam_work(spec, s, counts); }},
                                  spec.format);
-  const double dense_rows = static_cast<double>(counts.rows_in + counts.rows_out);
-  work.footprint_bytes = (static_cast<double>(counts.weights) + dense_rows * s.n) * kFloatBytes;
+  const auto rows_in = static_cast<double>(counts.rows_in);
+  const auto rows_out = static_cast<double>(counts.rows_out);
+  const bool sddmm = spec.op == Op::kSddmm;  // B has the rows of A
+  const double dense =
+      rows_in * (sddmm ? s.c_bytes : s.b_bytes) + rows_out * (sddmm ? s.b_bytes : s.c_bytes);
+  work.footprint_bytes = static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
+  // Widened elements take two FMAs a group, and as many instructions to widen the scalar.
+  if (!multiplies_groups(spec.types, target)) {
+    constexpr double kPerGroup = 4;
+    work.fmas *= kPerGroup;
+  }
   return work;
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "templates/format.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "targets/base/result.h"
@@ -14,22 +16,42 @@ namespace lacuna {
 namespace {
 
 struct FormatText {
-  std::string operator()(const Bsr& bsr) const { return fmt::format("bsr{}x{}", bsr.r, bsr.c); }
+  std::string operator()(const Bsr& bsr) const {
+    const std::string group = bsr.group == 1 ? "" : fmt::format("g{}", bsr.group);
+    return fmt::format("bsr{}x{}{}", bsr.r, bsr.c, group);
+  }
   std::string operator()(const Jam& jam) const { return fmt::format("jam{}", jam.r); }
 };
+
+Result<> check_group(const Bsr& bsr) {
+  if (bsr.group != 1 && bsr.group != 2 && bsr.group != kMaxGroup)
+    return make_error(ErrorCode::kInvalidArgument, "group {} is not 1, 2 or {}", bsr.group,
+                      kMaxGroup);
+  if (bsr.c % bsr.group != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the {} columns of a block are not a multiple of group {}", bsr.c, bsr.group);
+  return {};
+}
 
 Result<Format> parse_bsr(std::string_view dims, std::string_view text) {
   const auto r = parse_digits(cut_digits(dims));
   const bool separated = cut_prefix(dims, "x");
-  const auto c = parse_digits(dims);
-  if (!r || !separated || !c)
+  const auto c = parse_digits(cut_digits(dims));
+  const bool grouped = cut_prefix(dims, "g");
+  const auto group = grouped ? parse_digits(dims) : dims.empty() ? 1 : parse_digits("");
+  if (!r || !separated || !c || !group || (grouped && *group == 1))
     return make_error(ErrorCode::kInvalidArgument,
-                      "format '{}' is not bsr<r>x<c>, for example bsr32x1", text);
+                      "format '{}' is not bsr<r>x<c>, for example bsr32x1, or bsr<r>x<c>g<group>",
+                      text);
   const auto legal = [](std::int64_t dim) { return dim >= 1 && dim <= kMaxBlockDim; };
   if (!legal(*r) || !legal(*c))
     return make_error(ErrorCode::kInvalidArgument, "format '{}': block dimensions are from 1 to {}",
                       text, kMaxBlockDim);
-  return Bsr{.r = static_cast<std::int32_t>(*r), .c = static_cast<std::int32_t>(*c)};
+  const Bsr bsr{static_cast<std::int32_t>(*r), static_cast<std::int32_t>(*c),
+                static_cast<std::int32_t>(std::min<std::int64_t>(*group, kMaxBlockDim))};
+  if (auto legal_group = check_group(bsr); !legal_group)
+    return add_context(fmt::format("format '{}'", text), std::move(legal_group).error());
+  return bsr;
 }
 
 Result<Format> parse_jam(std::string_view rows, std::string_view text) {
@@ -45,6 +67,11 @@ Result<Format> parse_jam(std::string_view rows, std::string_view text) {
 
 }  // namespace
 
+std::int32_t group_of(const Format& format) {
+  return std::visit(
+      PerFormat{[](const Bsr& bsr) { return bsr.group; }, [](const Jam&) { return 1; }}, format);
+}
+
 Bsr counted_as(const Format& format) {
   return std::visit(
       PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; }},
@@ -56,7 +83,7 @@ Result<> check_format(const Format& format) {
                                 const auto legal = [](std::int32_t dim) {
                                   return dim >= 1 && dim <= kMaxBlockDim;
                                 };
-                                if (legal(bsr.r) && legal(bsr.c)) return {};
+                                if (legal(bsr.r) && legal(bsr.c)) return check_group(bsr);
                                 return make_error(ErrorCode::kInvalidArgument,
                                                   "block shape {}x{} is outside 1x1 to {}x{}",
                                                   bsr.r, bsr.c, kMaxBlockDim, kMaxBlockDim);

@@ -18,17 +18,20 @@ namespace lacuna {
 // (c does not divide K) the last block row (column) is shifted back so that it ends with the matrix: its
 // origin is M - r (K - c), and its elements that belong to the previous block row (column) are stored as
 // zeros. No kernel therefore reads outside its operands. r <= M and c <= K always hold (the runtime clamps).
-// Values: blocks in row order, then column order; inside a block column-major: element (i, j) of the block
-// is at values[block*r*c + j*r + i].
+// Values: blocks in row order, then column order; inside a block column-major, `group` columns side by side: element
+// (i, j) of the block is at values[block*r*c + (j/group)*r*group + i*group + j%group]. Groups are what narrow types are
+// multiplied in (element_types.h): 2 for bf16, else 1. A group divides c, M and K.
 struct Bsr {
   std::int32_t r = 1;
   std::int32_t c = 1;
+  std::int32_t group = 1;
 
   auto operator<=>(const Bsr&) const = default;
   template <class Self, class Visit>
   static constexpr void for_each_field(Self& self, Visit&& visit) {
     visit("r", self.r);
     visit("c", self.c);
+    visit("group", self.group);
   }
 };
 
@@ -57,6 +60,7 @@ struct Jam {
 using Format = std::variant<Bsr, Jam>;
 
 inline constexpr std::int32_t kMaxBlockDim = 64;
+inline constexpr std::int32_t kMaxGroup = 4;
 inline constexpr std::int32_t kMaxJam = 6;  // 63 groups: code grows as r * 2^(r-1)
 
 // For std::visit over formats.
@@ -65,12 +69,14 @@ struct PerFormat : Cases... {
   using Cases::operator()...;
 };
 
+// Elements of a row of A that lie side by side in the values.
+[[nodiscard]] std::int32_t group_of(const Format& format);
 // The blocks that are counted for a format: a column of jammed rows is one of r x 1.
 [[nodiscard]] Bsr counted_as(const Format& format);
 // Errors: kInvalidArgument, naming what is out of range.
 [[nodiscard]] Result<> check_format(const Format& format);
 
-[[nodiscard]] std::string to_text(const Format& format);  // "bsr32x1", "jam4"
+[[nodiscard]] std::string to_text(const Format& format);  // "bsr32x1", "bsr32x2g2", "jam4"
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 
 }  // namespace lacuna

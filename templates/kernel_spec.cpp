@@ -10,10 +10,10 @@
 #include <string_view>
 #include <utility>
 
-#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/base/text.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
@@ -104,14 +104,14 @@ Result<> parse_tail(std::string_view name, std::string_view text, ParsedKernelNa
   return {};
 }
 
-// <format>_<dtype>_b<layout>_c<layout>_, cut off the front of `text`.
+// <format>_<types>_b<layout>_c<layout>_, cut off the front of `text`.
 Result<> parse_operands(std::string_view name, std::string_view& text, KernelSpec& spec) {
   auto format = parse_format(cut_word(text));
   if (!format) return bad_name(name, "{}", format.error().message);
   spec.format = *format;
-  auto dtype = parse_enum<DType>(cut_word(text));
-  if (!dtype) return bad_name(name, "dtype {}", dtype.error().message);
-  spec.dtype = *dtype;
+  auto types = parse_enum<ElementTypes>(cut_word(text));
+  if (!types) return bad_name(name, "types {}", types.error().message);
+  spec.types = *types;
   const std::string_view b = cut_word(text);
   const auto layout_b = parse_layout(b, 'b');
   if (!layout_b) return bad_name(name, "layout of b '{}' is not one of: brow, bcol", b);
@@ -128,7 +128,7 @@ Result<> parse_operands(std::string_view name, std::string_view& text, KernelSpe
 KernelSpec make_kernel_spec(const Problem& problem, const Format& format,
                             const Schedule& schedule) {
   return {.op = problem.op,
-          .dtype = problem.dtype,
+          .types = problem.types,
           .layout_b = problem.layout_b,
           .layout_c = problem.layout_c,
           .epilogue = problem.epilogue,
@@ -141,7 +141,7 @@ std::string kernel_name(const KernelSpec& spec, std::string_view target_name) {
   std::string target(target_name);
   std::ranges::replace(target, '-', '_');
   std::string name = fmt::format("{}_{}_{}_b{}_c{}_{}_{}", to_text(spec.op), to_text(spec.format),
-                                 to_text(spec.dtype), short_name(spec.layout_b),
+                                 to_text(spec.types), short_name(spec.layout_b),
                                  short_name(spec.layout_c), target, to_text(spec.schedule));
   if (spec.epilogue != Epilogue::kNone) name += fmt::format("_{}", to_text(spec.epilogue));
   if (spec.accumulate) name += "_acc";

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
@@ -18,7 +18,7 @@ namespace lacuna {
 
 struct KernelSpec {
   Op op = Op::kSpmm;
-  DType dtype = DType::kF32;
+  ElementTypes types = ElementTypes::kF32;
   Layout layout_b = Layout::kRowMajor;
   Layout layout_c = Layout::kRowMajor;
   Epilogue epilogue = Epilogue::kNone;
@@ -34,7 +34,7 @@ struct KernelSpec {
 
 // Canonical name: symbol, readable part of the cache key, test name and benchmark name; it parses back:
 //   spmm_bsr32x1_f32_brow_crow_zen4_row_mr8nv3ku4_po_bias_relu
-//   <op>_<format>_<dtype>_b<row|col>_c<row|col>_<target>_<schedule>[_<epilogue>][_acc]
+//   <op>_<format>_<types>_b<row|col>_c<row|col>_<target>_<schedule>[_<epilogue>][_acc]
 // '-' in the target's name becomes '_'.
 [[nodiscard]] std::string kernel_name(const KernelSpec& spec, std::string_view target_name);
 

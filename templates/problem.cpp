@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
+#include "templates/element_types.h"
 
 namespace lacuna {
 namespace {
@@ -31,9 +33,14 @@ Result<> check_extent(const char* field, std::int64_t extent) {
 
 }  // namespace
 
+DType values_type(const Problem& problem) {
+  const OperandTypes types = operand_types(problem.types);
+  return problem.op == Op::kSddmm ? types.result : types.weights;
+}
+
 Result<> check_problem(const Problem& problem) {
   LACUNA_TRY_VOID(check_known("op", problem.op));
-  LACUNA_TRY_VOID(check_known("dtype", problem.dtype));
+  LACUNA_TRY_VOID(check_known("types", problem.types));
   LACUNA_TRY_VOID(check_known("layout_b", problem.layout_b));
   LACUNA_TRY_VOID(check_known("layout_c", problem.layout_c));
   LACUNA_TRY_VOID(check_known("epilogue", problem.epilogue));
@@ -43,9 +50,11 @@ Result<> check_problem(const Problem& problem) {
   if (problem.op == Op::kSddmm && problem.epilogue != Epilogue::kNone)
     return make_error(ErrorCode::kInvalidArgument, "sddmm takes no epilogue, not {}",
                       to_text(problem.epilogue));
-  if (problem.dtype != DType::kF32)
-    return make_error(ErrorCode::kUnsupported, "no kernels for dtype {}, only for f32",
-                      to_text(problem.dtype));
+  const std::int32_t group = group_elements(problem.types);
+  for (const auto& [name, extent] : {std::pair{"m", problem.m}, std::pair{"k", problem.k}})
+    if (extent % group != 0)
+      return make_error(ErrorCode::kUnsupported, "{} {} is not a multiple of {}, which {} needs",
+                        name, extent, group, to_text(problem.types));
   return {};
 }
 

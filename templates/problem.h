@@ -20,6 +20,7 @@
 
 #include "targets/base/dtype.h"
 #include "targets/base/fields.h"
+#include "templates/element_types.h"
 
 namespace lacuna {
 
@@ -55,10 +56,10 @@ struct EnumNames<Epilogue> {
 
 struct Problem {
   Op op = Op::kSpmm;
-  std::int64_t m = 0;         // rows of A
-  std::int64_t k = 0;         // columns of A
-  std::int64_t n = 0;         // dense columns (tokens); 0 = known at call time
-  DType dtype = DType::kF32;  // of A, B, C and the accumulator
+  std::int64_t m = 0;  // rows of A
+  std::int64_t k = 0;  // columns of A
+  std::int64_t n = 0;  // dense columns (tokens); 0 = known at call time
+  ElementTypes types = ElementTypes::kF32;
   Layout layout_b = Layout::kRowMajor;
   Layout layout_c = Layout::kRowMajor;
   Epilogue epilogue = Epilogue::kNone;  // must be none for sddmm
@@ -71,7 +72,7 @@ struct Problem {
     visit("m", self.m);
     visit("k", self.k);
     visit("n", self.n);
-    visit("dtype", self.dtype);
+    visit("types", self.types);
     visit("layout_b", self.layout_b);
     visit("layout_c", self.layout_c);
     visit("epilogue", self.epilogue);
@@ -79,7 +80,11 @@ struct Problem {
   }
 };
 
-// Errors: kInvalidArgument (negative sizes, an epilogue on sddmm), kUnsupported (a dtype without kernels).
+// The type of A's values for this operation: what spmm reads, what sddmm writes.
+[[nodiscard]] DType values_type(const Problem& problem);
+
+// Errors: kInvalidArgument (negative sizes, an epilogue on sddmm), kUnsupported (M or K not whole groups, see
+// element_types.h).
 [[nodiscard]] Result<> check_problem(const Problem& problem);
 
 }  // namespace lacuna

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <tuple>
 #include <vector>
 
@@ -11,31 +10,18 @@
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
+#include "templates/spec_dims.h"
 
 namespace lacuna {
 
 const std::uint32_t kTemplateVersion = LACUNA_TEMPLATE_VERSION;
 
 namespace {
-
-struct BlockDims {
-  int height;  // output rows of a panel
-  int depth;   // reduced rows of a block
-};
-
-BlockDims dims_of(const KernelSpec& spec) {
-  const Bsr block = counted_as(spec.format);
-  if (spec.op == Op::kSpmmTransposed) return {block.c, block.r};
-  return {block.r, block.c};
-}
-
-bool is_jammed(const KernelSpec& spec) {
-  return std::holds_alternative<Jam>(spec.format);
-}
 
 // All rows of a panel share the loads of B, so they share a tile.
 Result<> check_jammed(const KernelSpec& spec) {
@@ -49,16 +35,35 @@ bool any_col_major(const KernelSpec& spec) {
   return spec.layout_b == Layout::kColMajor || spec.layout_c == Layout::kColMajor;
 }
 
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 // Accumulators, one register per vector operand and one for the broadcast scalar. A scalar that meets a single vector
 // is folded into the FMA by AVX-512; without it, LLVM makes the scalar's register the new accumulator, so that twice
 // the accumulators are live (seen as spills from 8 x 1 tiles on with 16 registers).
-int registers_needed(const Schedule& s, const Target& target) {
+// Narrow elements that the target cannot multiply are widened first: two registers for one, of vectors and of the
+// scalar, and a mask.
+int registers_needed(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  const bool wide = target.has_feature("avx512f");
+  if (!multiplies_groups(spec.types, target)) return s.mr * s.nv * (wide ? 1 : 2) + 2 * s.nv + 4;
   if (s.nv > 1) return s.mr * s.nv + s.nv + 1;
-  return target.has_feature("avx512f") ? s.mr + 1 : 2 * s.mr + 2;
+  // Of pairs, LLVM loads the vectors of two steps at once (seen as spills of 28 x 1 tiles).
+  const int ahead = group_elements(spec.types) == 1 ? 0 : 2;
+  return wide ? s.mr + 1 + ahead : 2 * s.mr + 2;
+}
+
+// Values are stored in the groups that the elements are multiplied in.
+Result<> check_group(const KernelSpec& spec) {
+  const std::int32_t group = group_elements(spec.types);
+  if (is_jammed(spec) && group != 1)
+    return make_error(ErrorCode::kUnsupported, "jammed rows are for f32, not for {}",
+                      to_text(spec.types));
+  if (group_of(spec.format) != group)
+    return make_error(ErrorCode::kInvalidArgument, "{} stores groups of {}, {} needs {}",
+                      to_text(spec.format), group_of(spec.format), to_text(spec.types), group);
+  if (spec.op == Op::kSpmmTransposed && dims_of(spec).depth % group != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the {} rows of a block are not a multiple of group {}", dims_of(spec).depth,
+                      group);
+  return {};
 }
 
 Result<> check_registers(const KernelSpec& spec, const Target& target, int needed) {
@@ -78,18 +83,23 @@ Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   if (s.mr > dims_of(spec).height)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
                       s.mr, dims_of(spec).height);
-  if (any_col_major(spec) && !s.pack)
+  const bool narrow = group_elements(spec.types) != 1;
+  if ((any_col_major(spec) || narrow) && !s.pack)
     return make_error(ErrorCode::kInvalidArgument,
-                      "the row strategy needs pack with a column-major operand");
-  if (s.pack && s.order != LoopOrder::kTileOuter)
-    return make_error(ErrorCode::kInvalidArgument, "pack needs loop order to");
-  return check_registers(spec, target, registers_needed(s, target));
+                      "the row strategy needs pack with a column-major operand or narrow elements");
+  if (stages_values(spec) && s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "a panel is transposed once: pairs of spmm_transposed need loop order po");
+  return check_registers(spec, target, registers_needed(spec, target));
 }
 
 Result<> check_scatter(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   if (spec.op != Op::kSpmmTransposed)
     return make_error(ErrorCode::kInvalidArgument, "the scatter strategy is for spmm_transposed");
+  if (group_elements(spec.types) != 1)
+    return make_error(ErrorCode::kUnsupported, "the scatter strategy is for f32, not for {}",
+                      to_text(spec.types));
   if (s.mr > dims_of(spec).depth)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} rows of a block", s.mr,
                       dims_of(spec).depth);
@@ -114,15 +124,16 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
   if (spec.layout_c != Layout::kColMajor || spec.layout_b != Layout::kColMajor)
     return make_error(ErrorCode::kInvalidArgument, "the col strategy needs column-major B and C");
   // A one-row block touches a line of B per token and row of A; packing serves it better.
-  constexpr int kLeastDepth = 4;
-  if (dims_of(spec).depth < kLeastDepth)
+  const int least_depth = 4 * group_elements(spec.types);
+  if (dims_of(spec).depth < least_depth)
     return make_error(ErrorCode::kInvalidArgument, "the col strategy needs blocks {} deep, not {}",
-                      kLeastDepth, dims_of(spec).depth);
+                      least_depth, dims_of(spec).depth);
   if (height % (s.nv * target.f32_lanes()) != 0)
     return make_error(ErrorCode::kInvalidArgument,
                       "the {} output rows of a block are not a multiple of nv {} x {} lanes",
                       height, s.nv, target.f32_lanes());
-  if (spec.op == Op::kSpmmTransposed && dims_of(spec).depth % target.f32_lanes() != 0)
+  const bool in_squares = spec.op == Op::kSpmmTransposed && group_elements(spec.types) == 1;
+  if (in_squares && dims_of(spec).depth % target.f32_lanes() != 0)
     return make_error(ErrorCode::kInvalidArgument,
                       "the {} rows of a block are not a multiple of {} lanes", dims_of(spec).depth,
                       target.f32_lanes());
@@ -130,7 +141,7 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
   if (spec.op == Op::kSpmmTransposed && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
                       "the col strategy transposes a panel once: it needs loop order po");
-  return check_registers(spec, target, registers_needed(s, target));
+  return check_registers(spec, target, registers_needed(spec, target));
 }
 
 // Jammed rows: r rows of B, ku sums for each, in whole vectors along n.
@@ -153,9 +164,13 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
   if (s.nv > (bsr.r + target.f32_lanes() - 1) / target.f32_lanes())
     return make_error(ErrorCode::kInvalidArgument, "nv {} exceeds the {} rows of a block", s.nv,
                       bsr.r);
-  if (!s.pack && spec.layout_b == Layout::kRowMajor)
+  const int group = group_elements(spec.types);
+  if (!s.pack && (spec.layout_b == Layout::kRowMajor || group != 1))
     return make_error(ErrorCode::kInvalidArgument,
-                      "the dot strategy needs pack with a row-major B");
+                      "the dot strategy needs pack with a row-major B or narrow elements");
+  if (s.mr % group != 0)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} is not a multiple of group {}", s.mr,
+                      group);
   if (bsr.c > 1 && s.mr > bsr.c)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} columns of a block", s.mr,
                       bsr.c);
@@ -168,7 +183,7 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
   // The vectors of ku columns are held at once.
   const int scalars = target.has_feature("avx512f") ? 1 : 3;
   const int grouped = groups_columns(spec) ? (s.mr + s.ku) * s.nv + scalars : 0;
-  return check_registers(spec, target, std::max(registers_needed(s, target), grouped));
+  return check_registers(spec, target, std::max(registers_needed(spec, target), grouped));
 }
 
 bool has_strategy(const KernelSpec& spec, Strategy strategy) {
@@ -225,8 +240,6 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
 
 Result<> check_schedule(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
-  if (spec.dtype != DType::kF32)
-    return make_error(ErrorCode::kUnsupported, "no kernels for dtype {}", to_text(spec.dtype));
   if (target.f32_lanes() != 8 && target.f32_lanes() != 16)
     return make_error(ErrorCode::kUnsupported, "no kernels for {} vectors of {} bits", target.name,
                       target.vector_bits);
@@ -237,6 +250,11 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
   if (spec.op == Op::kSddmm && spec.epilogue != Epilogue::kNone)
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
   LACUNA_TRY_VOID(check_format(spec.format));
+  LACUNA_TRY_VOID(check_group(spec));
+  // LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
+  if (!multiplies_groups(spec.types, target) && s.ku != 1)
+    return make_error(ErrorCode::kInvalidArgument, "{} is widened on {}, which needs ku 1",
+                      to_text(spec.types), target.name);
   if (is_jammed(spec)) LACUNA_TRY_VOID(check_jammed(spec));
   switch (s.strategy) {
     case Strategy::kRowTile:
@@ -277,78 +295,18 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
   return legal;
 }
 
-// At least 64 rows, and whole vectors of 16 where twice as many rows are enough for that: a few KiB, which stay in L1.
-std::int64_t panels_per_group(const KernelSpec& spec) {
-  const std::int64_t height = dims_of(spec).height;
-  constexpr std::int64_t kLeastRows = 64;
-  constexpr std::int64_t kRowsOfAVector = 16;
-  const std::int64_t least = (kLeastRows + height - 1) / height;
-  const std::int64_t whole = round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
-  return whole * height <= 2 * kLeastRows ? whole : least;
-}
-
-bool groups_columns(const KernelSpec& spec) {
-  return !is_jammed(spec) && spec.schedule.nv == 1 &&
-         (spec.layout_c == Layout::kRowMajor || packs_c(spec));
-}
-
-bool packs_c(const KernelSpec& spec) {
-  return !is_jammed(spec) && spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
-         spec.layout_c == Layout::kColMajor;
-}
-
-std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
-                            std::int64_t rows_out, std::int64_t n) {
-  const std::int64_t lanes = target.f32_lanes();
-  const std::int64_t width = spec.schedule.nv * lanes;
-  const Bsr block = counted_as(spec.format);
-  const std::int64_t packed = spec.schedule.pack ? round_up(rows_in, lanes) * width : 0;
-  switch (spec.schedule.strategy) {
-    case Strategy::kRowTile: {
-      const std::int64_t group = panels_per_group(spec) * dims_of(spec).height;
-      const bool collects = spec.schedule.pack && spec.layout_c == Layout::kColMajor;
-      return width + packed + (collects ? round_up(group, lanes) * width : 0);
-    }
-    case Strategy::kScatter:
-      return width + packed + (spec.schedule.pack ? round_up(rows_out, lanes) * width : 0);
-    case Strategy::kColumnTile:
-      return spec.op == Op::kSpmmTransposed ? (rows_in + block.r) * block.c : 0;
-    case Strategy::kSddmmTile: {
-      if (!spec.schedule.pack) return 0;
-      if (is_jammed(spec))
-        return ((spec.layout_c == Layout::kColMajor ? rows_in : 0) +
-                (spec.layout_b == Layout::kColMajor ? rows_out : 0)) *
-               round_up(n, lanes);
-      const std::int64_t columns = packs_c(spec) ? kPackedColumns : round_up(n, lanes);
-      const std::int64_t c = packs_c(spec) ? round_up(rows_in, lanes) * kPackedRowOfC : 0;
-      return columns * round_up(block.r, lanes) + c;
-    }
+bool multiplies_groups(ElementTypes types, const Target& target) {
+  switch (operand_types(types).dense) {
+    case DType::kF32:
+      return true;
+    case DType::kBf16:
+      return target.has_feature("avx512bf16") && target.vector_bits == 512;
+    case DType::kS8:
+    case DType::kU8:
+    case DType::kS32:
+      break;
   }
-  return 0;
-}
-
-PanelDirection panel_direction(const KernelSpec& spec) {
-  const bool by_column =
-      spec.op == Op::kSpmmTransposed && spec.schedule.strategy != Strategy::kScatter;
-  return by_column ? PanelDirection::kBlockColumns : PanelDirection::kBlockRows;
-}
-
-Splits allowed_splits(const KernelSpec& spec, const Target& target) {
-  const Schedule& s = spec.schedule;
-  const std::int32_t width = s.nv * target.f32_lanes();
-  switch (s.strategy) {
-    case Strategy::kRowTile:
-      return {!s.pack, true, width};  // a packed tile is packed once, for all panels
-    case Strategy::kScatter:
-      return {false, true, width};  // panels share rows of C
-    case Strategy::kColumnTile:
-      return {true, true, s.mr};
-    case Strategy::kSddmmTile:
-      // The reduction runs over n.
-      return {true, false, width,
-              packs_c(spec) || (is_jammed(spec) && spec.layout_c == Layout::kColMajor)};
-  }
-  return {};
+  return false;
 }
 
 }  // namespace lacuna

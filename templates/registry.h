@@ -19,6 +19,9 @@ namespace lacuna {
 // the code that made it.
 extern const std::uint32_t kTemplateVersion;
 
+// Whether the target multiplies the elements as they are; else kernels widen them first.
+[[nodiscard]] bool multiplies_groups(ElementTypes types, const Target& target);
+
 // Is this kernel legal on the target? The error says which rule it breaks:
 // "mr 24 x nv 2 needs 51 vector registers, zen4 has 30 to use".
 [[nodiscard]] Result<> check_schedule(const KernelSpec& spec, const Target& target);
@@ -31,12 +34,20 @@ extern const std::uint32_t kTemplateVersion;
 // A row-tile kernel with a column-major C: how many panels it collects in scratch before it transposes them out.
 [[nodiscard]] std::int64_t panels_per_group(const KernelSpec& spec);
 
-// sddmm only: the kernel packs a column-major C, kPackedColumns of n at a time, in every call (the layout of scratch is
-// described in templates/llvm/bsr_sddmm_tile.cpp). kPackedRowOfC floats, an odd number of cache lines, spread the rows
+// sddmm only: the kernel packs a column-major C in every call (the layout of scratch is described in
+// templates/llvm/sddmm_operands.h). kPackedRowOfC floats, an odd number of cache lines, spread the rows
 // of the copy over all sets of L1.
 [[nodiscard]] bool packs_c(const KernelSpec& spec);
+// sddmm only: n is worked through kPackedColumns at a time, and sums of earlier stretches are read back from the values.
+// Not where that would round them to a narrow type.
+[[nodiscard]] bool takes_stretches(const KernelSpec& spec);
+// spmm_transposed only: the values of a panel are rearranged in scratch before they are read (llvm/panel_values.h).
+[[nodiscard]] bool stages_values(const KernelSpec& spec);
 inline constexpr std::int64_t kPackedColumns = 64;
 inline constexpr std::int64_t kPackedRowOfC = 80;
+// The lanes of one group of n of a packed C of narrow elements: an odd number of cache lines too.
+inline constexpr std::int64_t kLineFloats = 16;
+[[nodiscard]] std::int64_t packed_row_of_c(const Target& target, std::int64_t rows_in);
 // sddmm only: n is contiguous in what the tiles read as C, and tiles of one vector take ku columns at once.
 [[nodiscard]] bool groups_columns(const KernelSpec& spec);
 

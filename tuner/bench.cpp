@@ -37,11 +37,11 @@ struct LoadedBaseline {
 };
 
 // A dense: the trial's weights where the mask is, zero elsewhere.
-Result<FloatBuffer> make_dense_weights(const Mask& mask) {
-  LACUNA_TRY(FloatBuffer a, FloatBuffer::make(mask.m() * mask.k()));
+Result<ElementBuffer> make_dense_weights(const Mask& mask) {
+  LACUNA_TRY(ElementBuffer a, ElementBuffer::make(DType::kF32, mask.m() * mask.k()));
   for (std::int64_t i = 0; i < mask.m(); ++i)
     for (std::int64_t j = 0; j < mask.k(); ++j)
-      a.data()[i * mask.k() + j] = mask.at(i, j) ? trial_weight(i, j) : 0.0F;
+      a.floats()[i * mask.k() + j] = mask.at(i, j) ? trial_weight(i, j) : 0.0F;
   return a;
 }
 
@@ -51,21 +51,22 @@ bool fits_baselines(const Problem& problem, std::int64_t n) {
   return std::min({problem.m, problem.k, n}) > 0 && std::max({problem.m, problem.k, n}) <= most;
 }
 
-// The dense products with their own operands.
+// The dense products with their own operands, f32 whatever the problem's types.
 struct Baselines {
   std::optional<Trial> trial;  // of the problem without epilogue and accumulate
-  FloatBuffer dense_a;
+  ElementBuffer dense_a;
   std::vector<LoadedBaseline> loaded;
 };
 
 Result<LoadedBaseline> load_baseline(GemmLibrary library, std::int32_t threads, Trial& trial,
-                                     const FloatBuffer& dense_a) {
+                                     const ElementBuffer& dense_a) {
   LACUNA_TRY(SgemmBaseline opened, SgemmBaseline::open(library, threads));
   const Operands sparse = trial.operands(dense_a);
-  const DenseOperands dense{dense_a.data(), sparse.b, sparse.ldb, sparse.c, sparse.ldc};
+  const DenseOperands dense{dense_a.floats(), static_cast<const float*>(sparse.b), sparse.ldb,
+                            static_cast<float*>(sparse.c), sparse.ldc};
   const GemmCall call = make_gemm_call(trial.problem(), trial.n(), dense);
   opened.run(call);
-  if (auto right = trial.check_dense(dense_a.data()); !right)
+  if (auto right = trial.check_dense(dense_a.floats()); !right)
     return add_context(opened.version(), std::move(right).error());
   return LoadedBaseline{std::move(opened), call};
 }
@@ -74,6 +75,7 @@ Result<Baselines> load_baselines(const PlanRequest& request, BenchResult& result
   Problem plain = request.problems.front();
   plain.epilogue = Epilogue::kNone;
   plain.accumulate = false;
+  plain.types = ElementTypes::kF32;
   Baselines all;
   LACUNA_TRY(Trial trial, Trial::make(*request.mask, plain));
   LACUNA_TRY(all.dense_a, make_dense_weights(*request.mask));
@@ -129,7 +131,7 @@ Result<BenchResult> bench_plan(Engine& engine, Clock& clock, const PlanRequest& 
   LACUNA_TRY(Trial trial, Trial::make(*single.mask, single.problems.front()));
   if (auto right = trial.check(*bound, 0); !right)
     return add_context(bound->kernel_name_of(0), std::move(right).error());
-  LACUNA_TRY(const FloatBuffer values, trial.make_values(bound->structure()));
+  LACUNA_TRY(const ElementBuffer values, trial.make_values(bound->structure()));
 
   BenchResult result;
   result.kernel = bound->kernel_name_of(0);

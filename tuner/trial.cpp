@@ -6,17 +6,22 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <numeric>
 #include <span>
+#include <type_traits>
 #include <vector>
 
+#include "runtime/elements.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
+#include "targets/base/bf16.h"
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
+#include "templates/element_types.h"
 #include "templates/problem.h"
 #include "tuner/counter_random.h"
 
@@ -34,10 +39,15 @@ std::int64_t offset(Layout layout, std::int64_t rows, std::int64_t n_total, std:
   return layout == Layout::kRowMajor ? r * n_total + n : r + n * rows;
 }
 
-// |got - expected| <= (terms + 2) u sum|products| + u |expected|; u of f32.
-double tolerance_of(double expected, double magnitude, std::int64_t terms) {
+// |got - expected| <= (terms + 2) u sum|products| + u' |got|; u of f32, u' of the result.
+double tolerance_of(double expected, double magnitude, std::int64_t terms, DType result) {
   const double u = unit_roundoff(DType::kF32);
-  return (static_cast<double>(terms) + 2.0) * u * magnitude + u * std::abs(expected);
+  const double accumulation = (static_cast<double>(terms) + 2.0) * u * magnitude;
+  return accumulation + unit_roundoff(result) * (std::abs(expected) + accumulation);
+}
+
+float rounded_to(DType type, float value) {
+  return type == DType::kBf16 ? static_cast<float>(Bf16(value)) : value;
 }
 
 // A sum of products with the sum of their magnitudes.
@@ -62,36 +72,53 @@ void for_each_in_row(const Mask& mask, std::int64_t row, Visit visit) {
 
 }  // namespace
 
-Result<FloatBuffer> FloatBuffer::make(std::int64_t count) {
-  FloatBuffer buffer;
-  const auto floats = static_cast<std::size_t>(std::max<std::int64_t>(count, 1));
-  void* const memory = ::operator new[](floats * sizeof(float), std::align_val_t{64}, std::nothrow);
+Result<ElementBuffer> ElementBuffer::make(DType type, std::int64_t count) {
+  ElementBuffer buffer;
+  const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) *
+                     static_cast<std::size_t>(size_bytes(type));
+  void* const memory = ::operator new[](bytes, std::align_val_t{64}, std::nothrow);
   if (memory == nullptr)
-    return make_error(ErrorCode::kIo, "no memory for {} bytes of operands", floats * sizeof(float));
-  buffer.data_.reset(static_cast<float*>(memory));
+    return make_error(ErrorCode::kIo, "no memory for {} bytes of operands", bytes);
+  std::memset(memory, 0, bytes);
+  buffer.data_.reset(static_cast<std::byte*>(memory));
+  buffer.type_ = type;
   buffer.size_ = count;
   return buffer;
 }
 
-float trial_weight(std::int64_t row, std::int64_t col) {
-  return counter_uniform(
-      kSeedA, (static_cast<std::uint64_t>(row) << 32U) ^ static_cast<std::uint64_t>(col));
+float ElementBuffer::at(std::int64_t i) const {
+  float value = 0;
+  with_elements(type_, data(), [&](const auto* in) { value = static_cast<float>(in[i]); });
+  return value;
+}
+
+void ElementBuffer::set(std::int64_t i, float value) {
+  with_elements(type_, data(), [&](auto* out) {
+    out[i] = static_cast<std::remove_pointer_t<decltype(out)>>(value);
+  });
+}
+
+float trial_weight(std::int64_t row, std::int64_t col, DType type) {
+  return rounded_to(type, counter_uniform(kSeedA, (static_cast<std::uint64_t>(row) << 32U) ^
+                                                      static_cast<std::uint64_t>(col)));
 }
 
 Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
+  const OperandTypes types = operand_types(problem.types);
+  const DType type_c = problem.op == Op::kSddmm ? types.dense : types.result;
   Trial trial;
   trial.mask_ = &mask;
   trial.problem_ = problem;
   trial.n_ = planning_n(problem);
   trial.rows_b_ = problem.op == Op::kSpmm ? problem.k : problem.m;
   trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
-  LACUNA_TRY(trial.b_, FloatBuffer::make(trial.rows_b_ * trial.n_));
-  LACUNA_TRY(trial.c_, FloatBuffer::make(trial.rows_c_ * trial.n_));
-  LACUNA_TRY(trial.bias_, FloatBuffer::make(trial.rows_c_));
+  LACUNA_TRY(trial.b_, ElementBuffer::make(types.dense, trial.rows_b_ * trial.n_));
+  LACUNA_TRY(trial.c_, ElementBuffer::make(type_c, trial.rows_c_ * trial.n_));
+  LACUNA_TRY(trial.bias_, ElementBuffer::make(DType::kF32, trial.rows_c_));
   for (std::int64_t i = 0; i < trial.b_.size(); ++i)
-    trial.b_.data()[i] = counter_uniform(kSeedB, static_cast<std::uint64_t>(i));
+    trial.b_.set(i, counter_uniform(kSeedB, static_cast<std::uint64_t>(i)));
   for (std::int64_t i = 0; i < trial.bias_.size(); ++i)
-    trial.bias_.data()[i] = counter_uniform(kSeedBias, static_cast<std::uint64_t>(i));
+    trial.bias_.set(i, counter_uniform(kSeedBias, static_cast<std::uint64_t>(i)));
   trial.reset_c();
   if (problem.op == Op::kSddmm)
     trial.sample_values();
@@ -102,32 +129,32 @@ Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
 
 void Trial::reset_c() {
   for (std::int64_t i = 0; i < c_.size(); ++i)
-    c_.data()[i] = counter_uniform(kSeedC, static_cast<std::uint64_t>(i));
+    c_.set(i, counter_uniform(kSeedC, static_cast<std::uint64_t>(i)));
 }
 
-Result<FloatBuffer> Trial::make_values(const Structure& structure) const {
-  LACUNA_TRY(FloatBuffer values, FloatBuffer::make(values_count(structure)));
-  std::ranges::fill(values.span(), 0.0F);
+Result<ElementBuffer> Trial::make_values(const Structure& structure) const {
+  LACUNA_TRY(ElementBuffer values,
+             ElementBuffer::make(values_type(problem_), values_count(structure)));
   for_each_weight(structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-    if (mask_->at(row, col)) values.data()[index] = trial_weight(row, col);
+    if (mask_->at(row, col)) values.set(index, trial_weight(row, col));
   });
   return values;
 }
 
-Operands Trial::operands(const FloatBuffer& values) {
+Operands Trial::operands(const ElementBuffer& values) {
   Operands operands;
   operands.values = values.data();
   operands.b = b_.data();
   operands.ldb = problem_.layout_b == Layout::kRowMajor ? n_ : std::max<std::int64_t>(1, rows_b_);
   operands.c = c_.data();
   operands.ldc = problem_.layout_c == Layout::kRowMajor ? n_ : std::max<std::int64_t>(1, rows_c_);
-  operands.bias = problem_.epilogue == Epilogue::kNone ? nullptr : bias_.data();
+  operands.bias = problem_.epilogue == Epilogue::kNone ? nullptr : bias_.floats();
   operands.n = n_;
   return operands;
 }
 
 Result<> Trial::check(const ExecutablePlan& plan, std::size_t index) {
-  LACUNA_TRY(const FloatBuffer values, make_values(plan.structure()));
+  LACUNA_TRY(const ElementBuffer values, make_values(plan.structure()));
   reset_c();
   LACUNA_TRY_VOID(plan.execute(index, operands(values)));
   Result<> status =
@@ -138,7 +165,7 @@ Result<> Trial::check(const ExecutablePlan& plan, std::size_t index) {
 
 // The samples lie in the order of the mask's rows, the values in the format's: each value looks for its sample in its
 // row.
-Result<> Trial::compare_values(const Structure& structure, const FloatBuffer& values) const {
+Result<> Trial::compare_values(const Structure& structure, const ElementBuffer& values) const {
   std::vector<std::size_t> first_of_row(static_cast<std::size_t>(problem_.m) + 1, 0);
   for (const Expected& e : expected_)
     ++first_of_row[static_cast<std::size_t>(e.row) + 1];
@@ -154,7 +181,7 @@ Result<> Trial::compare_values(const Structure& structure, const FloatBuffer& va
     const auto at = std::ranges::lower_bound(samples, col, {}, &Expected::col);
     if (at == samples.end() || at->col != col) return;
     ++found;
-    status = compare(*at, values.data()[index]);
+    status = compare(*at, values.at(index));
   });
   if (status && found != expected_.size())
     return make_error(ErrorCode::kInternal, "{} of {} sampled weights are not stored",
@@ -166,7 +193,7 @@ Result<> Trial::check_dense(const float* dense_a) const {
   for (const Expected& e : expected_) {
     const float got = problem_.op == Op::kSddmm
                           ? dense_a[e.row * problem_.k + e.col]
-                          : c_.data()[offset(problem_.layout_c, rows_c_, n_, e.row, e.col)];
+                          : c_.at(offset(problem_.layout_c, rows_c_, n_, e.row, e.col));
     LACUNA_TRY_VOID(compare(e, got));
   }
   return {};
@@ -180,7 +207,14 @@ Result<> Trial::compare(const Expected& expected, float got) const {
                     expected.col, got, expected.value);
 }
 
+Trial::Expected Trial::expect(std::int64_t row, std::int64_t col, double value, double magnitude,
+                              std::int64_t terms) const {
+  return {row, col, value,
+          tolerance_of(value, magnitude, terms, operand_types(problem_.types).result)};
+}
+
 void Trial::sample_dense_output() {
+  const DType weights = operand_types(problem_.types).weights;
   const bool transposed = problem_.op == Op::kSpmmTransposed;
   const std::int64_t by_work = kReferenceFmas / std::max<std::int64_t>(1, mask_->nnz());
   const std::int64_t by_size = kReferenceOutputs / std::max<std::int64_t>(1, rows_c_);
@@ -191,16 +225,17 @@ void Trial::sample_dense_output() {
     sums.assign(static_cast<std::size_t>(rows_c_), Sum{});
     for (std::int64_t i = 0; i < problem_.m; ++i)
       for_each_in_row(*mask_, i, [&](std::int64_t j) {
-        const double b = b_.data()[offset(problem_.layout_b, rows_b_, n_, transposed ? i : j, n)];
-        sums[static_cast<std::size_t>(transposed ? j : i)].add(trial_weight(i, j) * b);
+        const double b = b_.at(offset(problem_.layout_b, rows_b_, n_, transposed ? i : j, n));
+        sums[static_cast<std::size_t>(transposed ? j : i)].add(trial_weight(i, j, weights) * b);
       });
     for (std::int64_t r = 0; r < rows_c_; ++r) {
       Sum& sum = sums[static_cast<std::size_t>(r)];
-      if (problem_.accumulate) sum.add(c_.data()[offset(problem_.layout_c, rows_c_, n_, r, n)]);
-      if (problem_.epilogue != Epilogue::kNone) sum.add(bias_.data()[r]);
-      const double tolerance = tolerance_of(sum.value, sum.magnitude, sum.terms);
+      if (problem_.accumulate) sum.add(c_.at(offset(problem_.layout_c, rows_c_, n_, r, n)));
+      if (problem_.epilogue != Epilogue::kNone) sum.add(bias_.at(r));
       const bool relu = problem_.epilogue == Epilogue::kBiasRelu;
-      expected_.push_back({r, n, relu ? std::max(sum.value, 0.0) : sum.value, tolerance});
+      Expected expected = expect(r, n, sum.value, sum.magnitude, sum.terms);
+      if (relu) expected.value = std::max(expected.value, 0.0);
+      expected_.push_back(expected);
     }
   }
 }
@@ -215,10 +250,10 @@ void Trial::sample_values() {
       if (seen++ % stride != 0) return;
       Sum sum;
       for (std::int64_t n = 0; n < n_; ++n)
-        sum.add(static_cast<double>(b_.data()[offset(problem_.layout_b, rows_b_, n_, i, n)]) *
-                c_.data()[offset(problem_.layout_c, rows_c_, n_, j, n)]);
-      if (problem_.accumulate) sum.add(trial_weight(i, j));
-      expected_.push_back({i, j, sum.value, tolerance_of(sum.value, sum.magnitude, sum.terms)});
+        sum.add(static_cast<double>(b_.at(offset(problem_.layout_b, rows_b_, n_, i, n))) *
+                c_.at(offset(problem_.layout_c, rows_c_, n_, j, n)));
+      if (problem_.accumulate) sum.add(trial_weight(i, j, values_type(problem_)));
+      expected_.push_back(expect(i, j, sum.value, sum.magnitude, sum.terms));
     });
 }
 

@@ -2,43 +2,45 @@
 //
 // Trial: operands for measuring and checking a problem on a mask, and a reference that shares no code with kernels.
 //
-// All data are counter-based random numbers in [-1, 1): the value of A at (i, j) depends on i and j only, so every
-// format holds the same matrix. The reference evaluates sampled outputs in double straight from the mask.
+// All data are counter-based random numbers in [-1, 1], of the problem's types: the value of A at (i, j) depends on i
+// and j only, so every format holds the same matrix. The reference evaluates sampled outputs in double straight from the mask.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
-#include <span>
 #include <vector>
 
 #include "runtime/engine.h"
 
 namespace lacuna {
 
-// Floats at a 64-byte boundary, left uninitialised by resize. Move-only.
-class FloatBuffer {
+// Elements of a type at a 64-byte boundary, zeros at first. Move-only.
+class ElementBuffer {
  public:
-  FloatBuffer() = default;
+  ElementBuffer() = default;
   // Errors: kIo when there is no memory.
-  [[nodiscard]] static Result<FloatBuffer> make(std::int64_t count);
+  [[nodiscard]] static Result<ElementBuffer> make(DType type, std::int64_t count);
 
-  [[nodiscard]] float* data() const { return data_.get(); }
+  [[nodiscard]] DType type() const { return type_; }
+  [[nodiscard]] void* data() const { return data_.get(); }
+  [[nodiscard]] float* floats() const { return static_cast<float*>(data()); }  // of f32 only
   [[nodiscard]] std::int64_t size() const { return size_; }
-  [[nodiscard]] std::span<float> span() const {
-    return {data_.get(), static_cast<std::size_t>(size_)};
-  }
+  [[nodiscard]] float at(std::int64_t i) const;
+  void set(std::int64_t i, float value);  // rounded to the type
 
  private:
   struct Free {
-    void operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
+    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{64}); }
   };
-  std::unique_ptr<float[], Free> data_;
+  std::unique_ptr<std::byte[], Free> data_;
+  DType type_ = DType::kF32;
   std::int64_t size_ = 0;
 };
 
-// The value of A at (row, col), whatever the format.
-[[nodiscard]] float trial_weight(std::int64_t row, std::int64_t col);
+// The value of A at (row, col), whatever the format; of the type.
+[[nodiscard]] float trial_weight(std::int64_t row, std::int64_t col, DType type = DType::kF32);
 
 // Dense operands of one problem. Leading dimensions are the smallest. n = 0 in the problem stands for 256.
 class Trial {
@@ -49,10 +51,10 @@ class Trial {
   [[nodiscard]] std::int64_t n() const { return n_; }
 
   // A's values in a plan's format, with zeros where the mask has none; also the old values sddmm may add to.
-  [[nodiscard]] Result<FloatBuffer> make_values(const Structure& structure) const;
+  [[nodiscard]] Result<ElementBuffer> make_values(const Structure& structure) const;
 
   // Operands for timing: C holds whatever earlier calls left.
-  [[nodiscard]] Operands operands(const FloatBuffer& values);
+  [[nodiscard]] Operands operands(const ElementBuffer& values);
 
   // Sets C (values, for sddmm) to its initial numbers, runs the plan's problem number `index` once, and compares
   // sampled outputs: for spmm whole columns of C, spread over n with both ends; for sddmm elements of the mask.
@@ -60,7 +62,7 @@ class Trial {
   [[nodiscard]] Result<> check(const ExecutablePlan& plan, std::size_t index);
 
   // Compares what a dense library computed from operands(): C in place, or for sddmm A[M,K] row-major in `dense_a`.
-  // Only for problems without accumulate and epilogue. Errors: kInternal as above.
+  // Only for problems of f32 without accumulate and epilogue. Errors: kInternal as above.
   [[nodiscard]] Result<> check_dense(const float* dense_a) const;
 
  private:
@@ -75,14 +77,16 @@ class Trial {
   void sample_dense_output();
   void sample_values();
   [[nodiscard]] Result<> compare_values(const Structure& structure,
-                                        const FloatBuffer& values) const;
+                                        const ElementBuffer& values) const;
+  [[nodiscard]] Expected expect(std::int64_t row, std::int64_t col, double value, double magnitude,
+                                std::int64_t terms) const;
   [[nodiscard]] Result<> compare(const Expected& expected, float got) const;
 
   const Mask* mask_ = nullptr;
   Problem problem_;
   std::int64_t n_ = 0;
   std::int64_t rows_b_ = 0, rows_c_ = 0;
-  FloatBuffer b_, c_, bias_;
+  ElementBuffer b_, c_, bias_;
   std::vector<Expected> expected_;
 };
 

@@ -177,9 +177,13 @@ Result<std::unique_ptr<TuneRun::Entrant>> TuneRun::build(const Choice& choice,
   entrant->choice = choice;
   LACUNA_TRY(entrant->plan,
              ExecutablePlan::create(engine_, request, Plan{choice.format, choice.schedules}));
-  LACUNA_TRY(entrant->values, trials_[problems.front()].make_values(entrant->plan->structure()));
-  LACUNA_TRY(entrant->gradient, FloatBuffer::make(entrant->plan->values_count()));
-  std::fill_n(entrant->gradient.data(), entrant->gradient.size(), 0.0F);
+  for (const std::size_t p : problems) {
+    const Trial& trial = trials_[p];
+    ElementBuffer& buffer = trial.problem().op == Op::kSddmm ? entrant->gradient : entrant->values;
+    if (buffer.data() == nullptr) {
+      LACUNA_TRY(buffer, trial.make_values(entrant->plan->structure()));
+    }
+  }
 
   std::vector<Operands> operands;
   for (std::size_t i = 0; i < problems.size(); ++i) {

@@ -33,8 +33,8 @@ class TuneRun {
   struct Entrant {
     Choice choice;
     std::unique_ptr<ExecutablePlan> plan;
-    FloatBuffer values;    // read by spmm and spmm_transposed
-    FloatBuffer gradient;  // written by sddmm
+    ElementBuffer values;    // read by spmm and spmm_transposed
+    ElementBuffer gradient;  // written by sddmm
     TimedCall call;
     double heats_s = 0;  // sum of the heats' minima; 0 without heats
   };

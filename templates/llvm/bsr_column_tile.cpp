@@ -14,9 +14,10 @@
 #include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/outer_product.h"
+#include "templates/llvm/panel_values.h"
 #include "templates/llvm/tile_loops.h"
-#include "templates/llvm/transpose.h"
 #include "templates/problem.h"
+#include "templates/registry.h"
 #include "templates/schedule.h"
 
 namespace lacuna {
@@ -63,7 +64,7 @@ std::vector<ReductionPointer> token_pointers(KernelBuilder& kb, const TokenTile&
     Value* n = kb.add(tokens.n0, kb.i64(i));
     if (tokens.guarded) n = kb.min(n, kb.sub(a.n_end, kb.i64(1)));
     Value* const base = kb.at(a.b, kb.mul(n, a.ldb_bytes));
-    pointers.push_back({kb.at(base, kb.mul(row, kb.i64(4))), kb.i64(4)});
+    pointers.push_back({kb.at(base, kb.mul(row, kb.i64(kb.b_bytes()))), kb.i64(4)});
   }
   return pointers;
 }
@@ -74,71 +75,35 @@ Value* token_scalar(KernelBuilder& kb, const TokenTile& tokens, const Values& po
   return kb.broadcast(kb.at(pointers[static_cast<std::size_t>(i / kTokensPerPointer)], offset));
 }
 
-// Values of entry e, with output rows contiguous: the stored block, or its transposed copy in scratch.
-struct PanelValues {
-  Value* base = nullptr;  // of entry `first`
-  Value* first = nullptr;
-  std::int64_t depth_bytes = 4;
-  std::int64_t block_bytes = 4;
-};
-
-void transpose_block(KernelBuilder& kb, Value* from, Value* to) {
-  const Bsr& bsr = std::get<Bsr>(kb.spec().format);
-  const int lanes = kb.lanes();
-  for_each_step(kb, kb.i64(0), kb.i64(bsr.c), lanes, [&](Value* j) {
-    for_each_step(kb, kb.i64(0), kb.i64(bsr.r), lanes, [&](Value* i) {
-      const auto offset = [&](Value* line, int length, Value* element) {
-        return kb.mul(kb.add(kb.mul(line, kb.i64(length)), element), kb.i64(4));
-      };
-      Value* const source = kb.at(from, offset(j, bsr.r, i));
-      Values columns;
-      for (std::int64_t t = 0; t < lanes; ++t)
-        columns.push_back(kb.at(source, t * bsr.r * 4));
-      Value* row = kb.at(to, offset(i, bsr.c, j));
-      for (int quad = 0; quad < lanes / 4; ++quad)
-        for (Value* const out : load_four_columns(kb, columns, quad * 16LL)) {
-          kb.store(row, out);
-          row = kb.at(row, bsr.c * 4LL);
-        }
-    });
-  });
-}
-
+// The stored blocks, whose output rows are contiguous for spmm, or their transposed copies.
 PanelValues panel_values(KernelBuilder& kb, Value* begin, Value* end) {
-  const Bsr& bsr = std::get<Bsr>(kb.spec().format);
-  const std::int64_t block_bytes = 4LL * bsr.r * bsr.c;
-  if (kb.spec().op == Op::kSpmm) return {kb.args().values, kb.i64(0), bsr.r * 4LL, block_bytes};
-  kb.loop(begin, end, 1, {kb.args().scratch}, Trip::kMayBeZero,
-          [&](Value* entry, const Values& p) -> Values {
-            Value* const number = kb.load_i32(kb.args().block, entry);
-            transpose_block(kb, kb.at(kb.args().values, kb.mul(number, kb.i64(block_bytes))), p[0]);
-            return {kb.at(p[0], block_bytes)};
-          });
-  return {kb.args().scratch, begin, bsr.c * 4LL, block_bytes};
+  if (stages_values(kb.spec())) return stage_values(kb, begin, end, kb.args().scratch);
+  return {kb.args().values, kb.i64(0)};
 }
 
 void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
                   const PanelRows& rows) {
   const auto& a = kb.args();
   const int nv = kb.spec().schedule.nv;
-  Value* const row_bytes = kb.mul(rows.first, kb.i64(4));
+  Value* const bias_bytes = kb.mul(rows.first, kb.i64(4));
+  Value* const row_bytes = kb.mul(rows.first, kb.i64(kb.c_bytes()));
   Values masks;
   Values biases;
   for (int v = 0; v < nv; ++v) {
     masks.push_back(
         kb.mask_from(kb.sub(rows.skip, kb.i64(static_cast<std::int64_t>(v) * kb.lanes()))));
-    biases.push_back(kb.has_bias() ? kb.load(kb.at(kb.at(a.bias, row_bytes), v * kb.vector_bytes()))
-                                   : nullptr);
+    biases.push_back(
+        kb.has_bias() ? kb.load(kb.at(kb.at(a.bias, bias_bytes), v * kb.vector_bytes())) : nullptr);
   }
   for (int i = 0; i < tokens.count; ++i) {
     Value* const n = kb.add(tokens.n0, kb.i64(i));
     const auto store = [&] {
       Value* const column = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
       for (std::size_t v = 0; v < masks.size(); ++v) {
-        Value* const to = kb.at(column, static_cast<std::int64_t>(v) * kb.vector_bytes());
+        Value* const to = kb.at(column, static_cast<std::int64_t>(v) * kb.lanes() * kb.c_bytes());
         Value* result = acc[static_cast<std::size_t>(i) * masks.size() + v];
-        if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, masks[v]));
-        kb.store(to, kb.apply_epilogue(result, biases[v]), masks[v]);
+        if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, masks[v]));
+        kb.store_result(to, kb.apply_epilogue(result, biases[v]), masks[v]);
       }
     };
     if (tokens.guarded)
@@ -164,14 +129,14 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const Token
   const RegisterTile registers{tokens.count, nv};
   const Values zeros(static_cast<std::size_t>(tokens.count * nv), kb.zero());
   Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(4)));
-  const int depth = block_shape(kb.spec()).depth;
+  const BlockShape shape = block_shape(kb.spec());
   const Values acc = kb.loop(
       panel.begin, panel.end, 1, zeros, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
         Value* const local = kb.sub(entry, values.first);
         auto streams = token_pointers(kb, tokens, kb.load_i32(kb.args().origin, entry));
-        streams.push_back({kb.at(sub_values, kb.mul(local, kb.i64(values.block_bytes))),
-                           kb.i64(values.depth_bytes)});
-        return reduce(kb, depth, streams, in, [&](const Values& now, const Values& p) {
+        streams.push_back({kb.at(sub_values, kb.mul(local, kb.i64(shape.block_bytes))),
+                           kb.i64(shape.depth_bytes)});
+        return reduce(kb, shape.depth, streams, in, [&](const Values& now, const Values& p) {
           return outer_product(
               kb, registers, now,
               [&](int v) { return kb.load(kb.at(p.back(), v * kb.vector_bytes())); },

@@ -4,18 +4,20 @@
 // values of A. For blocks at least 4 high this is bound by the FMA units on every x86 measured (one 64-byte load
 // feeds mr FMAs).
 //
-// With packing (always when B or C is column-major) the tile of B is first copied, transposed where needed, into
-// scratch [rows_in][nv*lanes], and a column-major C is collected in scratch, a group of panels at a time, and
-// transposed out from there.
+// With packing (always when B or C is column-major, or elements are narrow) a tile of B is first copied, transposed
+// where needed, into scratch [rows_in/group][nv*lanes], and a column-major C is collected in scratch, a group of panels
+// at a time, and transposed out from there. With loop order po all of B is packed first, so that A streams once.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "templates/abi.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/outer_product.h"
+#include "templates/llvm/panel_values.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -34,17 +36,27 @@ constexpr int kDeepBlock = 8;
 constexpr int kRowsAhead = 6;
 static_assert(kRowsAhead <= kOriginPadding);
 
-void prefetch_later_block(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b,
-                          Value* origin_pointer) {
+// Where a tile of columns is read and written, and with stages_values() the values of the panels at hand.
+struct TileOperands {
+  ColumnTile tile;
+  DenseTile b, c;
+  PanelValues staged;
+};
+
+// The first row of B that an entry meets; `origin` is whole groups.
+Value* row_of_b(KernelBuilder& kb, const DenseTile& b, Value* origin) {
+  return kb.at(b.base, kb.mul(kb.groups_of(origin), b.row_bytes));
+}
+
+void prefetch_later_block(KernelBuilder& kb, const TileOperands& in, Value* origin_pointer) {
   const int depth = block_shape(kb.spec()).depth;
   if (depth >= kDeepBlock) return;
   const int entries_ahead = (kRowsAhead + depth - 1) / depth;
-  Value* const origin = kb.load_i32(kb.at(origin_pointer, 4LL * entries_ahead));
-  Value* row = kb.at(b.base, kb.mul(origin, b.row_bytes));
+  Value* row = row_of_b(kb, in.b, kb.load_i32(kb.at(origin_pointer, 4LL * entries_ahead)));
   for (int d = 0; d < depth; ++d) {
-    for (int v = 0; v < tile.vectors; ++v)
+    for (int v = 0; v < in.tile.vectors; ++v)
       kb.prefetch(kb.at(row, v * kb.vector_bytes()));
-    row = kb.at(row, b.row_bytes);
+    row = kb.at(row, in.b.row_bytes);
   }
 }
 
@@ -55,87 +67,134 @@ struct BlockOperands {
 };
 
 // One block, added to acc.
-Values add_block(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b, int rows,
-                 const Values& acc, const BlockOperands& block) {
+Values add_block(KernelBuilder& kb, const TileOperands& in, int rows, const Values& acc,
+                 const BlockOperands& block) {
   const BlockShape shape = block_shape(kb.spec());
-  const RegisterTile registers{rows, tile.vectors};
+  const RegisterTile registers{rows, in.tile.vectors};
   return reduce(kb, shape.depth,
-                {{block.b_rows, b.row_bytes}, {block.values, kb.i64(shape.depth_bytes)}}, acc,
-                [&](const Values& in, const Values& p) {
+                {{block.b_rows, in.b.row_bytes}, {block.values, kb.i64(shape.depth_bytes)}}, acc,
+                [&](const Values& now, const Values& p) {
                   return outer_product(
-                      kb, registers, in,
+                      kb, registers, now,
                       [&](int v) {
                         return kb.load(kb.at(p[0], v * kb.vector_bytes()),
-                                       b.in_place ? tile.mask_of(v) : nullptr);
+                                       in.b.in_place ? in.tile.mask_of(v) : nullptr);
                       },
                       [&](int i) { return kb.broadcast(kb.at(p[1], i * shape.row_bytes)); });
                 });
 }
 
-// The sum over all blocks of the panel for `rows` output rows of it, from row `sub` (i64) on. Blocks of one step are
-// unrolled by ku: with them the index arithmetic of a block costs 10 % of its FMAs' issue slots.
-Values accumulate_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& b,
-                        Value* sub, int rows) {
+// Rows [sub, sub + count) of a panel's output.
+struct RowRange {
+  Value* sub = nullptr;  // i64
+  int count = 1;
+};
+
+// How the entries of a panel, from `begin` on, find their values: a pointer that steps by whole blocks, or, by block
+// columns and not staged, numbers of blocks.
+ReductionPointer values_of_panel(KernelBuilder& kb, const PanelValues& staged, Value* begin,
+                                 Value* sub) {
   const BlockShape shape = block_shape(kb.spec());
-  const Values zeros(static_cast<std::size_t>(rows * tile.vectors), kb.zero());
-  Value* const values_of_rows = kb.at(kb.args().values, kb.mul(sub, kb.i64(shape.row_bytes)));
+  const auto from = [&](Value* base, Value* entry) {
+    Value* const rows = kb.at(base, kb.mul(sub, kb.i64(shape.row_bytes)));
+    return ReductionPointer{kb.at(rows, kb.mul(entry, kb.i64(shape.block_bytes))),
+                            kb.i64(shape.block_bytes)};
+  };
+  if (stages_values(kb.spec())) return from(staged.base, kb.sub(begin, staged.first));
+  if (panel_direction(kb.spec()) == PanelDirection::kBlockRows)
+    return from(kb.args().values, begin);
+  return {kb.at(kb.args().block, kb.mul(begin, kb.i64(4))), kb.i64(4)};
+}
+
+// The sum over all blocks of the panel for some of its output rows. Blocks of one step are unrolled by ku: with them
+// the index arithmetic of a block costs 10 % of its FMAs' issue slots.
+Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
+                        const RowRange& rows) {
+  const BlockShape shape = block_shape(kb.spec());
+  const Values zeros(static_cast<std::size_t>(rows.count * in.tile.vectors), kb.zero());
   Value* const begin = kb.load_i64(kb.args().ptr, panel);
   Value* const count = kb.sub(kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1))), begin);
-  const auto entries_of = [&](Value* array) {
-    return ReductionPointer{kb.at(array, kb.mul(begin, kb.i64(4))), kb.i64(4)};
-  };
-  const bool by_column = panel_direction(kb.spec()) == PanelDirection::kBlockColumns;
-  const ReductionPointer values =
-      by_column ? entries_of(kb.args().block)
-                : ReductionPointer{kb.at(values_of_rows, kb.mul(begin, kb.i64(shape.block_bytes))),
-                                   kb.i64(shape.block_bytes)};
+  const ReductionPointer origins{kb.at(kb.args().origin, kb.mul(begin, kb.i64(4))), kb.i64(4)};
+  const bool by_number =
+      panel_direction(kb.spec()) == PanelDirection::kBlockColumns && !stages_values(kb.spec());
+  Value* const values_of_rows = kb.at(kb.args().values, kb.mul(rows.sub, kb.i64(shape.row_bytes)));
   const std::int64_t unroll = shape.depth == 1 ? kb.spec().schedule.ku : 1;
-  return reduce_n(kb, count, {entries_of(kb.args().origin), values}, zeros, unroll,
-                  [&](const Values& acc, const Values& p) {
+  return reduce_n(kb, count, {origins, values_of_panel(kb, in.staged, begin, rows.sub)}, zeros,
+                  unroll, [&](const Values& acc, const Values& p) {
                     Value* const block_values =
-                        by_column ? kb.at(values_of_rows,
+                        by_number ? kb.at(values_of_rows,
                                           kb.mul(kb.load_i32(p[1]), kb.i64(shape.block_bytes)))
                                   : p[1];
-                    prefetch_later_block(kb, tile, b, p[0]);
-                    Value* const b_rows = kb.at(b.base, kb.mul(kb.load_i32(p[0]), b.row_bytes));
-                    return add_block(kb, tile, b, rows, acc, {block_values, b_rows});
+                    prefetch_later_block(kb, in, p[0]);
+                    Value* const b_rows = row_of_b(kb, in.b, kb.load_i32(p[0]));
+                    return add_block(kb, in, rows.count, acc, {block_values, b_rows});
                   });
 }
 
-void compute_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& b,
-                   const DenseTile& c) {
+void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
   const int height = block_shape(kb.spec()).height;
   const int mr = std::min(kb.spec().schedule.mr, height);
   const PanelRows rows = panel_rows(kb, panel, height);
   if (std::holds_alternative<Jam>(kb.spec().format)) {
-    store_rows(kb, accumulate_jammed(kb, panel, tile, b), tile, c, rows, height);
+    store_rows(kb, accumulate_jammed(kb, panel, in.tile, in.b), in.tile, in.c, rows, height);
     return;
   }
   const auto compute_rows = [&](Value* sub, int count) {
-    const Values acc = accumulate_panel(kb, panel, tile, b, sub, count);
-    store_rows(kb, acc, tile, c, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, count);
+    const Values acc = accumulate_panel(kb, panel, in, {sub, count});
+    store_rows(kb, acc, in.tile, in.c, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, count);
   };
   const int whole = height / mr * mr;
   for_each_step(kb, kb.i64(0), kb.i64(whole), mr, [&](Value* sub) { compute_rows(sub, mr); });
   if (whole < height) compute_rows(kb.i64(whole), height - whole);
 }
 
-// A stretch of a column-major C: a group of panels at a time is collected in scratch, where it stays in L1, and
+// Some of the call's panels, and with stages_values() their values.
+struct PanelGroup {
+  Value* begin = nullptr;
+  Value* end = nullptr;
+  PanelValues staged;
+};
+
+// A group of panels in a packed stretch. A column-major C is collected in scratch, where it stays in L1, and
 // transposed from there.
-void compute_collected(KernelBuilder& kb, const Stretch& stretch) {
-  const auto& a = kb.args();
+void compute_group(KernelBuilder& kb, const Stretch& stretch, const PanelGroup& panels) {
+  const bool collects = kb.spec().layout_c == Layout::kColMajor;
   const int height = block_shape(kb.spec()).height;
-  const std::int64_t group = panels_per_group(kb.spec());
-  for_each_step(kb, a.panel_begin, a.panel_end, group, [&](Value* begin) {
-    Value* const end = kb.min(kb.add(begin, kb.i64(group)), a.panel_end);
-    Value* const first_row = kb.mul(begin, kb.i64(height));
-    for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
-      const DenseTile b = b_in_scratch(kb, stretch, tile);
-      const DenseTile c = c_in_scratch(kb, stretch, tile, first_row);
-      for_each_step(kb, begin, end, 1, [&](Value* panel) { compute_panel(kb, panel, tile, b, c); });
-    });
-    unpack_c(kb, stretch, first_row, kb.min(kb.mul(end, kb.i64(height)), a.rows_out));
+  Value* const first_row = kb.mul(panels.begin, kb.i64(height));
+  for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
+    const DenseTile c =
+        collects ? c_in_scratch(kb, stretch, tile, first_row) : c_in_place(kb, tile);
+    const TileOperands in{tile, b_in_scratch(kb, stretch, tile), c, panels.staged};
+    for_each_step(kb, panels.begin, panels.end, 1,
+                  [&](Value* panel) { compute_panel(kb, panel, in); });
   });
+  if (!collects) return;
+  Value* const end_row = kb.min(kb.mul(panels.end, kb.i64(height)), kb.args().rows_out);
+  unpack_c(kb, stretch, first_row, end_row);
+}
+
+void for_each_group(KernelBuilder& kb, std::int64_t panels,
+                    const std::function<void(Value* begin, Value* end)>& body) {
+  const auto& a = kb.args();
+  for_each_step(kb, a.panel_begin, a.panel_end, panels, [&](Value* begin) {
+    body(begin, kb.min(kb.add(begin, kb.i64(panels)), a.panel_end));
+  });
+}
+
+void compute_in_place(KernelBuilder& kb) {
+  const auto& a = kb.args();
+  const auto compute = [&](Value* panel, const ColumnTile& tile) {
+    compute_panel(kb, panel, {tile, b_in_place(kb, tile), c_in_place(kb, tile), {}});
+  };
+  if (kb.spec().schedule.order == LoopOrder::kPanelOuter)
+    for_each_panel(kb, [&](Value* panel) {
+      for_each_column_tile(kb, a.n_begin, a.n_end,
+                           [&](const ColumnTile& tile) { compute(panel, tile); });
+    });
+  else
+    for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
+      for_each_panel(kb, [&](Value* panel) { compute(panel, tile); });
+    });
 }
 
 }  // namespace
@@ -143,33 +202,31 @@ void compute_collected(KernelBuilder& kb, const Stretch& stretch) {
 void emit_row_tile(KernelBuilder& kb) {
   const KernelSpec& spec = kb.spec();
   const auto& a = kb.args();
-  if (spec.schedule.order == LoopOrder::kPanelOuter) {
-    for_each_panel(kb, [&](Value* panel) {
-      for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
-        compute_panel(kb, panel, tile, b_in_place(kb, tile), c_in_place(kb, tile));
-      });
-    });
-    return;
-  }
+  const bool collects = spec.layout_c == Layout::kColMajor;
   if (!spec.schedule.pack) {
-    for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
-      for_each_panel(kb, [&](Value* panel) {
-        compute_panel(kb, panel, tile, b_in_place(kb, tile), c_in_place(kb, tile));
+    compute_in_place(kb);
+    return;
+  }
+  if (spec.schedule.order == LoopOrder::kTileOuter) {
+    for_each_stretch(kb, [&](const Stretch& stretch) {
+      pack_b(kb, stretch);
+      if (!collects) {
+        compute_group(kb, stretch, {a.panel_begin, a.panel_end, {}});
+        return;
+      }
+      for_each_group(kb, panels_per_group(spec), [&](Value* begin, Value* end) {
+        compute_group(kb, stretch, {begin, end, {}});
       });
     });
     return;
   }
-  for_each_stretch(kb, [&](const Stretch& stretch) {
-    pack_b(kb, stretch);
-    if (spec.layout_c == Layout::kColMajor) {
-      compute_collected(kb, stretch);
-      return;
-    }
-    for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
-      const DenseTile b = b_in_scratch(kb, stretch, tile);
-      for_each_panel(
-          kb, [&](Value* panel) { compute_panel(kb, panel, tile, b, c_in_place(kb, tile)); });
-    });
+  for_each_stretch(kb, [&](const Stretch& stretch) { pack_b(kb, stretch); });
+  for_each_group(kb, collects ? panels_per_group(spec) : 1, [&](Value* begin, Value* end) {
+    PanelGroup panels{begin, end, {}};
+    if (stages_values(spec))
+      panels.staged =
+          stage_values(kb, kb.load_i64(a.ptr, begin), kb.load_i64(a.ptr, end), staged_base(kb));
+    for_each_stretch(kb, [&](const Stretch& stretch) { compute_group(kb, stretch, panels); });
   });
 }
 

@@ -6,10 +6,6 @@
 // stays in L2 (as a whole it doubled the bytes of the call: 37 instead of 60 % of the FMA peak at density 0.05).
 // Without, a column-major B is used in place.
 //
-// Scratch with packing, in floats (scratch_floats() in registry.cpp agrees; up() rounds up to whole vectors):
-//   columns * up(r)               the panel of B, [n][r]; columns is kPackedColumns with packs_c(), else up(n)
-//   up(rows_in) * kPackedRowOfC   with packs_c(): a stretch of C, [k][n]
-//
 // A tile is mr columns of one block, or, with one-column blocks, the columns of mr neighbouring blocks of the row.
 #include <algorithm>
 #include <cstddef>
@@ -21,6 +17,7 @@
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/outer_product.h"
+#include "templates/llvm/sddmm_operands.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -34,81 +31,6 @@ namespace {
 
 const Bsr& bsr_of(const KernelBuilder& kb) {
   return std::get<Bsr>(kb.spec().format);
-}
-
-// Rows of a panel rounded up to whole vectors.
-std::int64_t padded_rows(const KernelBuilder& kb) {
-  return (bsr_of(kb).r + kb.lanes() - 1) / kb.lanes() * static_cast<std::int64_t>(kb.lanes());
-}
-
-// Rows [first, first + r) of B as vectors: vector v of column n is at base + (n - n0) * column_bytes + v *
-// vector_bytes, where n0 begins the stretch of columns at hand.
-struct PanelOfB {
-  Value* base = nullptr;
-  Value* column_bytes = nullptr;
-  bool padded = false;  // whole vectors may be read
-};
-
-// [n][r] from a row-major B.
-PanelOfB transpose_panel(KernelBuilder& kb, const Stretch& stretch, Value* first) {
-  const auto& a = kb.args();
-  Value* const column_bytes = kb.i64(padded_rows(kb) * 4);
-  Value* const start =
-      kb.at(a.b, kb.add(kb.mul(first, a.ldb_bytes), kb.mul(stretch.n0, kb.i64(4))));
-  transpose_copy(kb, {start, a.ldb_bytes, kb.sub(stretch.end, stretch.n0), kb.i64(bsr_of(kb).r),
-                      a.scratch, column_bytes});
-  return {a.scratch, column_bytes, true};
-}
-
-// Element (first, stretch.n0) of a column-major B.
-Value* first_of_panel(KernelBuilder& kb, const Stretch& stretch, Value* first) {
-  const auto& a = kb.args();
-  return kb.at(a.b, kb.add(kb.mul(first, kb.i64(4)), kb.mul(stretch.n0, a.ldb_bytes)));
-}
-
-// [n][r] from a column-major B; the lanes beyond r are zero.
-PanelOfB copy_panel(KernelBuilder& kb, const Stretch& stretch, Value* first) {
-  const auto& a = kb.args();
-  const int r = bsr_of(kb).r;
-  kb.loop(stretch.n0, stretch.end, 1, {first_of_panel(kb, stretch, first), a.scratch},
-          Trip::kMayBeZero, [&](Value*, const Values& p) -> Values {
-            for (int row = 0; row < r; row += kb.lanes()) {
-              Value* const mask = r - row < kb.lanes() ? kb.mask_below(kb.i64(r - row)) : nullptr;
-              kb.store(kb.at(p[1], row * 4LL), kb.load(kb.at(p[0], row * 4LL), mask));
-            }
-            return {kb.at(p[0], a.ldb_bytes), kb.at(p[1], padded_rows(kb) * 4)};
-          });
-  return {a.scratch, kb.i64(padded_rows(kb) * 4), true};
-}
-
-PanelOfB panel_of_b(KernelBuilder& kb, const Stretch& stretch, Value* first) {
-  if (!kb.spec().schedule.pack)
-    return {first_of_panel(kb, stretch, first), kb.args().ldb_bytes,
-            bsr_of(kb).r % kb.lanes() == 0};
-  return kb.spec().layout_b == Layout::kRowMajor ? transpose_panel(kb, stretch, first)
-                                                 : copy_panel(kb, stretch, first);
-}
-
-// C as the tiles read it: element (k, n) is at base + k * row_bytes + (n - n0) * column_bytes.
-struct DenseC {
-  Value* base = nullptr;
-  Value* row_bytes = nullptr;
-  Value* column_bytes = nullptr;
-  bool rows_reachable =
-      false;  // row_bytes is a small constant: displacements reach all rows of a tile
-};
-
-DenseC dense_c(KernelBuilder& kb, const Stretch& stretch) {
-  const auto& a = kb.args();
-  if (kb.spec().layout_c == Layout::kRowMajor)
-    return {kb.at(a.c, kb.mul(stretch.n0, kb.i64(4))), a.ldc_bytes, kb.i64(4), false};
-  Value* const start = kb.at(a.c, kb.mul(stretch.n0, a.ldc_bytes));
-  if (!packs_c(kb.spec())) return {start, kb.i64(4), a.ldc_bytes, true};
-  Value* const to = kb.at(a.scratch, kPackedColumns * padded_rows(kb) * 4);
-  Value* const row_bytes = kb.i64(kPackedRowOfC * 4);
-  transpose_copy(kb,
-                 {start, a.ldc_bytes, a.rows_in, kb.sub(stretch.end, stretch.n0), to, row_bytes});
-  return {to, row_bytes, kb.i64(4), true};
 }
 
 // The broadcast side of a tile: `count` rows of C. Scalar i of column n is at pointers[i / per_pointer] +
@@ -162,7 +84,9 @@ struct Operands {
 struct RowSlice {
   Value* sub = nullptr;  // i64
   int vectors = 1;
-  Value* last_mask = nullptr;  // of the last vector; null = whole
+  Value* last_mask = nullptr;     // of the last vector; null = whole
+  Value* rows_of_last = nullptr;  // how many the mask lets through
+  [[nodiscard]] Value* mask_of(int v) const { return v == vectors - 1 ? last_mask : nullptr; }
 };
 
 void prefetch_column(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
@@ -195,14 +119,11 @@ Value* address_of_scalar(KernelBuilder& kb, const RowsOfC& rows, const Values& p
 // One tile: a slice of the panel times the rows of C, summed over the stretch. With groups_columns, ku columns go
 // scalar by scalar: a tile may have more rows of C than there are registers for their addresses, and
 // loads each once a group.
-Values reduce_tile(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
-                   const RowsOfC& rows) {
-  const std::size_t count = rows.offsets.size();
-  const RegisterTile registers{static_cast<int>(count), slice.vectors};
-  const Values zeros(count * static_cast<std::size_t>(slice.vectors), kb.zero());
-  std::vector<ReductionPointer> streams = rows.pointers;
-  streams.push_back({kb.at(in.b.base, kb.mul(slice.sub, kb.i64(4))), in.b.column_bytes});
-  Value* const columns = kb.sub(in.stretch.end, in.stretch.n0);
+Values reduce_columns(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
+                      const RowsOfC& rows, Value* columns,
+                      const std::vector<ReductionPointer>& streams) {
+  const RegisterTile registers{static_cast<int>(rows.offsets.size()), slice.vectors};
+  const Values zeros(rows.offsets.size() * static_cast<std::size_t>(slice.vectors), kb.zero());
   const std::int64_t ku = kb.spec().schedule.ku;
   if (!groups_columns(kb.spec()))
     return reduce_n(kb, columns, streams, zeros, ku, [&](const Values& acc, const Values& p) {
@@ -224,19 +145,93 @@ Values reduce_tile(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
       });
 }
 
-// Stores the accumulators of scalar i, or adds them to what the values hold, at `to`.
-void store_column(KernelBuilder& kb, const Operands& in, const RowSlice& slice, const Values& acc,
-                  int i, Value* to) {
+Values reduce_tile(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
+                   const RowsOfC& rows) {
+  std::vector<ReductionPointer> streams = rows.pointers;
+  streams.push_back({kb.at(in.b.base, kb.mul(slice.sub, kb.i64(4))), in.b.column_bytes});
+  const bool reads_c_in_place = !packs_c(kb.spec());
+  if (kb.group() == 1 || !reads_c_in_place)
+    return reduce_columns(kb, in, slice, rows, all_groups(kb, in.stretch), streams);
+  // A last column without a partner: C holds no whole group there.
+  Value* const whole = whole_groups(kb, in.stretch);
+  const Values acc = reduce_columns(kb, in, slice, rows, whole, streams);
+  Values last;
+  for (const ReductionPointer& stream : streams)
+    last.push_back(kb.at(stream.start, kb.mul(stream.stride, whole)));
+  const RegisterTile registers{static_cast<int>(rows.offsets.size()), slice.vectors};
+  return kb.loop(
+      whole, all_groups(kb, in.stretch), 1, acc, Trip::kMayBeZero, [&](Value*, const Values& now) {
+        return outer_product(
+            kb, registers, now, [&](int v) { return load_of_panel(kb, in, slice, last.back(), v); },
+            [&](int i) { return kb.broadcast_element(address_of_scalar(kb, rows, last, i)); });
+      });
+}
+
+// Sums of `count` columns from `first` on, for one slice of the panel's rows.
+struct TileSums {
+  const Values& acc;
+  int vectors = 1;
+  [[nodiscard]] Value* of(int column, int v) const {
+    return acc[static_cast<std::size_t>(column * vectors + v)];
+  }
+};
+
+// Masks off lanes that values may not be read from.
+Value* mask_of_sums(KernelBuilder& kb, const Operands& in, Value* mask) {
+  Value* const all = kb.ir().CreateVectorSplat(static_cast<unsigned>(kb.lanes()), in.add);
+  return kb.mask_and(mask, all);
+}
+
+// Stores column i of the sums, or adds it to what the values hold, at `to`.
+void store_column(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
+                  const TileSums& sums, int i, Value* to) {
   for (int v = 0; v < slice.vectors; ++v) {
-    Value* const mask = v == slice.vectors - 1 ? slice.last_mask : nullptr;
+    Value* const mask = slice.mask_of(v);
     Value* const address = kb.at(to, v * kb.vector_bytes());
-    Value* sum = acc[static_cast<std::size_t>(i) * static_cast<std::size_t>(slice.vectors) +
-                     static_cast<std::size_t>(v)];
-    if (in.add != nullptr) {
-      Value* const all = kb.ir().CreateVectorSplat(static_cast<unsigned>(kb.lanes()), in.add);
-      sum = kb.fadd(sum, kb.load(address, kb.mask_and(mask, all)));
-    }
+    Value* sum = sums.of(i, v);
+    if (in.add != nullptr) sum = kb.fadd(sum, kb.load(address, mask_of_sums(kb, in, mask)));
     kb.store(address, sum, mask);
+  }
+}
+
+// Two vectors of f32, element by element of both in turn: the first half and the second.
+Values interleave(KernelBuilder& kb, Value* a, Value* b) {
+  Values halves;
+  for (int half = 0; half < 2; ++half) {
+    std::vector<int> order;
+    for (int lane = half * kb.lanes() / 2; lane < (half + 1) * kb.lanes() / 2; ++lane)
+      order.insert(order.end(), {lane, kb.lanes() + lane});
+    halves.push_back(kb.ir().CreateShuffleVector(a, b, order));
+  }
+  return halves;
+}
+
+// The same for columns i and i + 1, whose values lie side by side.
+void store_column_pair(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
+                       const TileSums& sums, int i, Value* to) {
+  const bool narrow = kb.values_bytes() == 2;
+  for (int v = 0; v < slice.vectors; ++v) {
+    Value* const rows = slice.mask_of(v) == nullptr ? kb.i64(kb.lanes()) : slice.rows_of_last;
+    Value* address = kb.at(to, v * 2 * kb.lanes() * kb.values_bytes());
+    Value *first = sums.of(i, v), *second = sums.of(i + 1, v);
+    if (narrow) {
+      Value* const mask = kb.mask_below(rows);
+      if (in.add != nullptr) {
+        const auto [low, high] = kb.split_pairs(kb.load(address, mask_of_sums(kb, in, mask)));
+        first = kb.fadd(first, low);
+        second = kb.fadd(second, high);
+      }
+      kb.store(address, kb.join_pairs(first, second), mask);
+      continue;
+    }
+    Value* left = kb.mul(rows, kb.i64(2));
+    for (Value* half : interleave(kb, first, second)) {
+      Value* const mask = kb.mask_below(left);
+      if (in.add != nullptr) half = kb.fadd(half, kb.load(address, mask_of_sums(kb, in, mask)));
+      kb.store(address, half, mask);
+      address = kb.at(address, kb.vector_bytes());
+      left = kb.sub(left, kb.i64(kb.lanes()));
+    }
   }
 }
 
@@ -248,11 +243,12 @@ void for_each_row_slice(KernelBuilder& kb, const std::function<void(const RowSli
   const int whole = r / step * step;
   if (whole > 0)
     for_each_step(kb, kb.i64(0), kb.i64(whole), step,
-                  [&](Value* sub) { body({sub, nv, nullptr}); });
+                  [&](Value* sub) { body({sub, nv, nullptr, nullptr}); });
   if (whole == r) return;
   const int vectors = (r - whole + kb.lanes() - 1) / kb.lanes();
   const int last = r - whole - (vectors - 1) * kb.lanes();
-  body({kb.i64(whole), vectors, last == kb.lanes() ? nullptr : kb.mask_below(kb.i64(last))});
+  body({kb.i64(whole), vectors, last == kb.lanes() ? nullptr : kb.mask_below(kb.i64(last)),
+        kb.i64(last)});
 }
 
 void compute_wide_block(KernelBuilder& kb, const Operands& in, Value* entry) {
@@ -260,14 +256,23 @@ void compute_wide_block(KernelBuilder& kb, const Operands& in, Value* entry) {
   const int c = bsr_of(kb).c;
   const int mr = std::min(kb.spec().schedule.mr, c);
   Value* const origin = kb.load_i32(kb.args().origin, entry);
-  Value* const block = kb.at(kb.args().values, kb.mul(entry, kb.i64(4 * r * c)));
+  const std::int64_t bytes = kb.values_bytes();
+  const int group = kb.group();
+  Value* const block = kb.at(kb.args().values, kb.mul(entry, kb.i64(bytes * r * c)));
   const auto compute_columns = [&](Value* column, int count) {
     for_each_row_slice(kb, [&](const RowSlice& slice) {
       const RowsOfC rows = neighbouring_rows(kb, in.c, kb.add(origin, column), count);
       const Values acc = reduce_tile(kb, in, slice, rows);
-      Value* to = kb.at(block, kb.add(kb.mul(column, kb.i64(4 * r)), kb.mul(slice.sub, kb.i64(4))));
-      for (int i = 0; i < count; ++i)
-        store_column(kb, in, slice, acc, i, kb.at(to, i * r * 4));
+      const TileSums sums{acc, slice.vectors};
+      Value* const to = kb.at(block, kb.add(kb.mul(column, kb.i64(bytes * r)),
+                                            kb.mul(slice.sub, kb.i64(bytes * group))));
+      for (int i = 0; i < count; i += group) {
+        Value* const values = kb.at(to, i * r * bytes);
+        if (group == 1)
+          store_column(kb, in, slice, sums, i, values);
+        else
+          store_column_pair(kb, in, slice, sums, i, values);
+      }
     });
   };
   const int whole = c / mr * mr;
@@ -287,7 +292,8 @@ void compute_column_blocks(KernelBuilder& kb, const Operands& in, Value* entry, 
       Value* const number = kb.add(entry, kb.i64(i));
       kb.if_then(kb.ir().CreateICmpSLT(number, end), [&] {
         Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(r * 4)));
-        store_column(kb, in, slice, acc, i, kb.at(block, kb.mul(slice.sub, kb.i64(4))));
+        store_column(kb, in, slice, {acc, slice.vectors}, i,
+                     kb.at(block, kb.mul(slice.sub, kb.i64(4))));
       });
     }
   });
@@ -296,7 +302,7 @@ void compute_column_blocks(KernelBuilder& kb, const Operands& in, Value* entry, 
 // i1: the values hold the sum of earlier stretches, or what the caller accumulates to.
 Value* something_to_add(KernelBuilder& kb, const Stretch& stretch) {
   if (kb.spec().accumulate) return kb.ir().getTrue();
-  if (!packs_c(kb.spec())) return nullptr;
+  if (!takes_stretches(kb.spec())) return nullptr;
   return kb.ir().CreateICmpSGT(stretch.n0, kb.args().n_begin);
 }
 
@@ -324,7 +330,7 @@ void compute_stretch(KernelBuilder& kb, const Stretch& stretch) {
 
 void emit_sddmm_tile(KernelBuilder& kb) {
   const auto& a = kb.args();
-  if (!packs_c(kb.spec())) {
+  if (!takes_stretches(kb.spec())) {
     compute_stretch(kb, {a.n_begin, a.n_end});
     return;
   }

@@ -7,6 +7,8 @@
 
 #include "templates/llvm/transpose.h"
 #include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 
@@ -19,39 +21,69 @@ std::int64_t tile_row_bytes(const KernelBuilder& kb) {
   return kb.spec().schedule.nv * kb.vector_bytes();
 }
 
-Value* packed_b_base(KernelBuilder& kb) {
-  return kb.at(kb.args().scratch, tile_row_bytes(kb));
+// Rows of a packed tile of B.
+Value* packed_rows(KernelBuilder& kb) {
+  return kb.groups_of(kb.args().rows_in);
+}
+
+bool packs_whole_b(const KernelBuilder& kb) {
+  return kb.spec().schedule.order == LoopOrder::kPanelOuter;
+}
+
+// Bytes of the packed tiles before column n of the call.
+Value* packed_bytes_before(KernelBuilder& kb, Value* n) {
+  Value* const columns = kb.sub(n, kb.args().n_begin);
+  return kb.mul(kb.round_up_to_lanes(packed_rows(kb)), kb.mul(columns, kb.i64(4)));
+}
+
+Value* packed_b_base(KernelBuilder& kb, const Stretch& stretch) {
+  Value* const first = kb.at(kb.args().scratch, tile_row_bytes(kb));
+  return packs_whole_b(kb) ? kb.at(first, packed_bytes_before(kb, stretch.n0)) : first;
 }
 
 Value* collected_c_base(KernelBuilder& kb) {
-  Value* const b_bytes =
-      kb.mul(kb.round_up_to_lanes(kb.args().rows_in), kb.i64(tile_row_bytes(kb)));
-  return kb.at(packed_b_base(kb), b_bytes);
+  const auto& a = kb.args();
+  const std::int64_t width = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
+  Value* end = kb.add(a.n_begin, kb.i64(width));
+  if (packs_whole_b(kb)) {
+    Value* const up = kb.add(kb.sub(a.n_end, a.n_begin), kb.i64(width - 1));
+    end = kb.add(a.n_begin, kb.mul(kb.ir().CreateSDiv(up, kb.i64(width)), kb.i64(width)));
+  }
+  return kb.at(kb.at(a.scratch, tile_row_bytes(kb)), packed_bytes_before(kb, end));
 }
 
 void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
-  transpose_copy(kb,
-                 {kb.at(a.b, kb.mul(stretch.n0, a.ldb_bytes)), a.ldb_bytes, a.rows_in,
-                  kb.sub(stretch.end, stretch.n0), packed_b_base(kb), kb.i64(tile_row_bytes(kb))});
+  transpose_copy(kb, {kb.at(a.b, kb.mul(stretch.n0, a.ldb_bytes)), a.ldb_bytes, packed_rows(kb),
+                      kb.sub(stretch.end, stretch.n0), packed_b_base(kb, stretch),
+                      kb.i64(tile_row_bytes(kb))});
 }
 
 void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
-  const DenseTile source{kb.at(a.b, kb.mul(stretch.n0, kb.i64(4))), a.ldb_bytes, true};
-  for_each_row(kb, source, a.rows_in, [&](Value* row, Value* from) {
-    Value* const to = kb.at(packed_b_base(kb), kb.mul(row, kb.i64(tile_row_bytes(kb))));
+  const std::int32_t group = kb.group();
+  const DenseTile source{kb.at(a.b, kb.mul(stretch.n0, kb.i64(kb.b_bytes()))),
+                         kb.mul(a.ldb_bytes, kb.i64(group)), true};
+  for_each_row(kb, source, packed_rows(kb), [&](Value* row, Value* from) {
+    Value* const to = kb.at(packed_b_base(kb, stretch), kb.mul(row, kb.i64(tile_row_bytes(kb))));
     for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
-      Value* const offset = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
-      kb.store(kb.at(to, offset),
-               kb.load(kb.at(from, offset), kb.mask_below(kb.sub(stretch.end, n))));
+      Value* const column = kb.sub(n, stretch.n0);
+      Value* const mask = kb.mask_below(kb.sub(stretch.end, n));
+      Value* address = kb.at(from, kb.mul(column, kb.i64(kb.b_bytes())));
+      Values rows;
+      for (std::int32_t i = 0; i < group; ++i) {
+        rows.push_back(address);
+        address = kb.at(address, a.ldb_bytes);
+      }
+      kb.store(kb.at(to, kb.mul(column, kb.i64(4))),
+               group == 1 ? kb.load(rows[0], mask) : kb.load_groups(rows, mask));
     });
   });
 }
 
 void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
   const auto& a = kb.args();
-  Value* const c = kb.at(a.c, kb.mul(stretch.n0, kb.i64(4)));
+  Value* const c = kb.at(a.c, kb.mul(stretch.n0, kb.i64(kb.c_bytes())));
   for_each_step(kb, begin, end, 1, [&](Value* row) {
     Value* const address = kb.at(c, kb.mul(row, a.ldc_bytes));
     Value* const from =
@@ -60,10 +92,11 @@ void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin,
         kb.has_bias() ? kb.broadcast(kb.at(a.bias, kb.mul(row, kb.i64(4)))) : nullptr;
     for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
       Value* const mask = kb.mask_below(kb.sub(stretch.end, n));
-      Value* const offset = kb.mul(kb.sub(n, stretch.n0), kb.i64(4));
-      Value* result = kb.load(kb.at(from, offset));
-      if (kb.spec().accumulate) result = kb.fadd(result, kb.load(kb.at(address, offset), mask));
-      kb.store(kb.at(address, offset), kb.apply_epilogue(result, bias), mask);
+      Value* const column = kb.sub(n, stretch.n0);
+      Value* const to = kb.at(address, kb.mul(column, kb.i64(kb.c_bytes())));
+      Value* result = kb.load(kb.at(from, kb.mul(column, kb.i64(4))));
+      if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, mask));
+      kb.store_result(to, kb.apply_epilogue(result, bias), mask);
     });
   });
 }
@@ -77,8 +110,9 @@ void unpack_four_columns(KernelBuilder& kb, Value* from, Value* row, Value* end_
     rows.push_back(kb.at(from, i * tile_row_bytes(kb)));
   const Values columns = load_four_columns(kb, rows, 0);
   Value* const mask = kb.mask_below(kb.sub(end_row, row));
-  Value* const row_bytes = kb.mul(row, kb.i64(4));
-  Value* const bias = kb.has_bias() ? kb.load(kb.at(a.bias, row_bytes), mask) : nullptr;
+  Value* const row_bytes = kb.mul(row, kb.i64(kb.c_bytes()));
+  Value* const bias =
+      kb.has_bias() ? kb.load(kb.at(a.bias, kb.mul(row, kb.i64(4))), mask) : nullptr;
   for (std::size_t t = 0; t < columns.size(); ++t) {
     Value* const column = kb.add(n, kb.i64(static_cast<std::int64_t>(t)));
     // Columns beyond the end go to the absorbing row: a branch here would make LLVM sink shuffles into it and spill.
@@ -86,8 +120,8 @@ void unpack_four_columns(KernelBuilder& kb, Value* from, Value* row, Value* end_
     Value* const in_c = kb.at(kb.at(a.c, kb.mul(column, a.ldc_bytes)), row_bytes);
     Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
     Value* result = columns[t];
-    if (kb.spec().accumulate) result = kb.fadd(result, kb.load(to, mask));
-    kb.store(to, kb.apply_epilogue(result, bias), mask);
+    if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, mask));
+    kb.store_result(to, kb.apply_epilogue(result, bias), mask);
   }
 }
 
@@ -149,16 +183,16 @@ void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
 }  // namespace
 
 DenseTile b_in_place(KernelBuilder& kb, const ColumnTile& tile) {
-  return {kb.at(kb.args().b, kb.mul(tile.n0, kb.i64(4))), kb.args().ldb_bytes, true};
+  return {kb.at(kb.args().b, kb.mul(tile.n0, kb.i64(kb.b_bytes()))), kb.args().ldb_bytes, true};
 }
 
 DenseTile c_in_place(KernelBuilder& kb, const ColumnTile& tile) {
-  return {kb.at(kb.args().c, kb.mul(tile.n0, kb.i64(4))), kb.args().ldc_bytes, true};
+  return {kb.at(kb.args().c, kb.mul(tile.n0, kb.i64(kb.c_bytes()))), kb.args().ldc_bytes, true};
 }
 
 DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile) {
   Value* const offset = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
-  return {kb.at(packed_b_base(kb), offset), kb.i64(tile_row_bytes(kb)), false};
+  return {kb.at(packed_b_base(kb, stretch), offset), kb.i64(tile_row_bytes(kb)), false};
 }
 
 DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile,
@@ -166,6 +200,13 @@ DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTi
   Value* const columns = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
   Value* const rows = kb.mul(first_row, kb.i64(tile_row_bytes(kb)));
   return {kb.at(collected_c_base(kb), kb.sub(columns, rows)), kb.i64(tile_row_bytes(kb)), false};
+}
+
+Value* staged_base(KernelBuilder& kb) {
+  Value* const c = collected_c_base(kb);
+  if (kb.spec().layout_c != Layout::kColMajor) return c;
+  const std::int64_t rows = panels_per_group(kb.spec()) * block_shape(kb.spec()).height;
+  return kb.at(c, (rows + kb.lanes() - 1) / kb.lanes() * kb.lanes() * tile_row_bytes(kb));
 }
 
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body) {
@@ -216,11 +257,14 @@ void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, co
     Value* const bias = bias_base != nullptr ? kb.broadcast(kb.at(bias_base, i * 4LL)) : nullptr;
     for (int v = 0; v < tile.vectors; ++v) {
       Value* result = acc[static_cast<std::size_t>(i) * vectors + static_cast<std::size_t>(v)];
-      Value* const address = kb.at(to, v * kb.vector_bytes());
-      Value* const mask = c.in_place ? tile.mask_of(v) : nullptr;
-      if (c.in_place && kb.spec().accumulate) result = kb.fadd(result, kb.load(address, mask));
-      if (c.in_place) result = kb.apply_epilogue(result, bias);
-      kb.store(address, result, mask);
+      if (!c.in_place) {
+        kb.store(kb.at(to, v * kb.vector_bytes()), result);
+        continue;
+      }
+      Value* const address = kb.at(to, v * kb.lanes() * kb.c_bytes());
+      Value* const mask = tile.mask_of(v);
+      if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(address, mask));
+      kb.store_result(address, kb.apply_epilogue(result, bias), mask);
     }
     pointer = kb.at(pointer, c.row_bytes);
   }

@@ -4,9 +4,11 @@
 //
 // Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
 //   W                     a row that absorbs stores of rows and columns that are not this call's
-//   up(rows_in) * W       with pack: the packed tile of B
+//   up(rows_in/g) * W     with pack: a packed tile of B, of rows of groups of g (element_types.h); with loop order po
+//                         as many of them as the call's columns have stretches
 //   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile),
 //                         all of them (scatter)
+//   the rest              staged values (row tile: panel_values.h)
 // where up() rounds up to whole vectors.
 #pragma once
 
@@ -34,8 +36,10 @@ struct Stretch {
                                      const ColumnTile& tile);
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile, llvm::Value* first_row);
+// Where scratch holds staged values.
+[[nodiscard]] llvm::Value* staged_base(KernelBuilder& kb);
 
-// Copies a column-major operand [rows, columns], whose element (0, 0) is at `from`, to row-major at `to`. From `lanes`
+// Copies a column-major operand [rows, columns] of 32-bit elements (or groups), whose element (0, 0) is at `from`, to row-major at `to`. From `lanes`
 // rows on it writes whole vectors: columns rounded up to lanes, those beyond the end copies of the last.
 struct TransposeCopy {
   llvm::Value *from, *ld_bytes, *rows, *columns, *to, *row_bytes;
@@ -44,7 +48,7 @@ void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy);
 
 // Calls body for each stretch of at most W of the call's columns.
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
-// Copies B to scratch, n contiguous, transposing a column-major B. What columns beyond the end hold does not matter:
+// Copies B to scratch, n contiguous and rows in groups, transposing a column-major B. What columns beyond the end hold does not matter:
 // what is computed from them is not stored.
 void pack_b(KernelBuilder& kb, const Stretch& stretch);
 // Writes rows [begin, end) of C, which scratch holds from row `begin` on, to the operand, transposing into a

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// KernelBuilder: the vocabulary every kernel body is written in. Width-agnostic: a "vector" is the target's f32
-// vector, whether 256 or 512 bits. What it emits is final-form IR: explicit vectors, llvm.fma, byte-offset
+// KernelBuilder: the vocabulary every kernel body is written in. Width-agnostic: a "vector" is the target's vector of
+// 32-bit lanes, whether 256 or 512 bits. A lane holds an f32 or a group of narrow elements (element_types.h): what moves
+// lanes does not care which; multiply_add, load_dense and store_result do. What it emits is final-form IR: explicit vectors, llvm.fma, byte-offset
 // pointer arithmetic and loops with phis; no optimisation pass runs after it (LLVM's O2 pipeline was measured to
 // turn register tiles into spills, 118 -> 76 GFLOP/s).
 #pragma once
@@ -9,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <llvm/IR/IRBuilder.h>
@@ -41,6 +43,13 @@ class KernelBuilder {
   [[nodiscard]] llvm::IRBuilder<>& ir() { return ir_; }
   [[nodiscard]] int lanes() const { return lanes_; }
   [[nodiscard]] std::int64_t vector_bytes() const { return lanes_ * 4LL; }
+  [[nodiscard]] std::int32_t group() const { return group_elements(spec_.types); }
+  // Bytes of an element of the dense operands and of the stored weights.
+  [[nodiscard]] std::int64_t b_bytes() const {
+    return size_bytes(operand_types(spec_.types).dense);
+  }
+  [[nodiscard]] std::int64_t c_bytes() const;
+  [[nodiscard]] std::int64_t values_bytes() const;
 
   // --- integers and addresses (i64, bytes) ---
   [[nodiscard]] llvm::Value* i64(std::int64_t value) {
@@ -57,6 +66,8 @@ class KernelBuilder {
   }
   [[nodiscard]] llvm::Value* min(llvm::Value* a, llvm::Value* b);
   [[nodiscard]] llvm::Value* round_up_to_lanes(llvm::Value* count);
+  // How many groups `elements` are, which must be whole groups.
+  [[nodiscard]] llvm::Value* groups_of(llvm::Value* elements);
   // pointer + bytes
   [[nodiscard]] llvm::Value* at(llvm::Value* pointer, llvm::Value* bytes);
   [[nodiscard]] llvm::Value* at(llvm::Value* pointer, std::int64_t bytes) {
@@ -76,6 +87,9 @@ class KernelBuilder {
   void store(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
   [[nodiscard]] llvm::Value* broadcast(llvm::Value* pointer);  // one float to all lanes
   void prefetch(llvm::Value* pointer);                         // for reading, into L1
+  // One narrow element as a group that ends in zeros: in one lane, in all lanes.
+  [[nodiscard]] llvm::Value* load_element(llvm::Value* pointer);
+  [[nodiscard]] llvm::Value* broadcast_element(llvm::Value* pointer);
   // One float.
   [[nodiscard]] llvm::Value* load_float(llvm::Value* pointer) {
     return ir_.CreateLoad(ir_.getFloatTy(), pointer);
@@ -84,6 +98,19 @@ class KernelBuilder {
   // The sum of all lanes, halves added first.
   [[nodiscard]] llvm::Value* add_across(llvm::Value* vector);
   [[nodiscard]] llvm::Value* fma(llvm::Value* a, llvm::Value* b, llvm::Value* c);
+  // sum + the products of lane's groups, a vector of them against a broadcast one (in this order: x86 folds the
+  // broadcast from memory).
+  [[nodiscard]] llvm::Value* multiply_add(llvm::Value* vector, llvm::Value* scalar,
+                                          llvm::Value* sum);
+  // Consecutive elements of the type that the kernel writes, as f32, and back.
+  [[nodiscard]] llvm::Value* load_result(llvm::Value* pointer, llvm::Value* mask = nullptr);
+  void store_result(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
+  // Lanes of bf16 pairs to the first and the second elements as f32, and back.
+  [[nodiscard]] std::pair<llvm::Value*, llvm::Value*> split_pairs(llvm::Value* pairs);
+  [[nodiscard]] llvm::Value* join_pairs(llvm::Value* first, llvm::Value* second);
+  // Lane i: the group of elements i of the given rows, from `lanes` consecutive elements of each; where there are fewer
+  // rows than a group takes, it ends in zeros.
+  [[nodiscard]] llvm::Value* load_groups(const Values& rows, llvm::Value* mask = nullptr);
   [[nodiscard]] llvm::Value* fadd(llvm::Value* a, llvm::Value* b) { return ir_.CreateFAdd(a, b); }
   [[nodiscard]] llvm::Value* max_zero(llvm::Value* a);
   // Lanes [0, count) on; count is i64 and may exceed the lanes or be negative.
@@ -109,8 +136,13 @@ class KernelBuilder {
 
  private:
   void load_arguments(llvm::Value* args);
+  llvm::FixedVectorType* integers(unsigned bits, int count);
+  llvm::Value* load_narrow(llvm::Value* pointer, unsigned bits, llvm::Value* mask);
+  llvm::Value* multiply_add_bf16(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
+  llvm::Value* round_to_bf16(llvm::Value* vector);
 
   const KernelSpec& spec_;
+  const Target& target_;
   llvm::IRBuilder<> ir_;
   int lanes_;
   llvm::FixedVectorType* vector_type_;

@@ -21,7 +21,7 @@ Values outer_product(KernelBuilder& kb, const RegisterTile& tile, const Values& 
   for (int i = 0; i < tile.scalars; ++i) {
     Value* const s = scalar(i);
     for (Value* const v : vectors)
-      next.push_back(kb.fma(s, v, acc[next.size()]));
+      next.push_back(kb.multiply_add(v, s, acc[next.size()]));
   }
   return next;
 }
@@ -42,7 +42,7 @@ Values outer_products(KernelBuilder& kb, int scalars, std::int64_t steps, const 
       for (std::size_t i = 0; i < rows.size(); ++i) {
         Value*& sum = next[static_cast<std::size_t>(first) + i];
         const auto offset = static_cast<std::int64_t>(step) * 4;
-        sum = kb.fma(kb.broadcast(kb.at(rows[i], offset)), vectors[step], sum);
+        sum = kb.multiply_add(vectors[step], kb.broadcast(kb.at(rows[i], offset)), sum);
       }
   }
   return next;

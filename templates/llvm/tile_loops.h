@@ -43,7 +43,8 @@ struct PanelRows {
 [[nodiscard]] PanelRows panel_rows(KernelBuilder& kb, llvm::Value* panel, int height);
 
 // The block sizes of a kernel, those of jammed rows as r x 1, seen from its output: `height` rows of output per panel,
-// `depth` rows of B per block, and where element (output row i, depth d) of a block lies in values.
+// `depth` groups of rows of B per block, and where group (output row i, depth d) of a block lies in the values that it
+// reads (in values, or staged: panel_values.h).
 struct BlockShape {
   int height = 1, depth = 1;
   std::int64_t row_bytes = 4, depth_bytes = 4, block_bytes = 4;

@@ -168,7 +168,7 @@ Result<> bench_execute(BenchProgram& program, std::int64_t size, std::int64_t n)
   LACUNA_TRY(const auto plan, ExecutablePlan::create(*engine, request));
   LACUNA_TRY(Trial trial, Trial::make(mask, problem));
   LACUNA_TRY_VOID(trial.check(*plan, 0));
-  LACUNA_TRY(const FloatBuffer values, trial.make_values(plan->structure()));
+  LACUNA_TRY(const ElementBuffer values, trial.make_values(plan->structure()));
   const Operands operands = trial.operands(values);
   const KernelSpec spec =
       make_kernel_spec(problem, plan->plan().format, plan->plan().schedules.front());

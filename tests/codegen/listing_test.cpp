@@ -12,10 +12,10 @@
 #include <gtest/gtest.h>
 
 #include "codegen/code_generator.h"
-#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -54,6 +54,25 @@ TEST(Listing, WideTilesBroadcastOnceForAllVectors) {
   // One body of 8 x 3, one of 8 x 2, one of 8 x 1 (masked) FMAs.
   EXPECT_EQ(count(listing.assembly, "vfmadd"), 8U * (3 + 2 + 1));
   EXPECT_EQ(count(listing.assembly, "vbroadcastss\tzmm"), 8U * 2);
+}
+
+TEST(Listing, PairsAreMultipliedWithTheBroadcastFolded) {
+  const auto row = list("spmm_bsr16x2g2_bf16_brow_crow_zen4_row_mr16nv1ku1_po_pack", "zen4");
+  EXPECT_GE(count(row.assembly, "{1to16}"), count(row.assembly, "vdpbf16ps"));
+  EXPECT_GE(count(row.assembly, "vdpbf16ps"), 16U);
+  EXPECT_EQ(count(row.assembly, "vfmadd"), 0U);
+  EXPECT_EQ(row.spilled_vectors_in_loops, 0);
+  const auto column = list("spmm_bsr16x16g2_bf16f32_bcol_ccol_zen4_col_mr12nv1ku1_po", "zen4");
+  EXPECT_GE(count(column.assembly, "vdpbf16ps"), 12U);
+  EXPECT_EQ(column.spilled_vectors_in_loops, 0);
+}
+
+TEST(Listing, PairsAreWidenedWhereTheTargetCannotMultiplyThem) {
+  const auto listing =
+      list("spmm_bsr16x2g2_bf16_brow_crow_skylake_x_row_mr4nv2ku1_po_pack", "skylake-x");
+  EXPECT_EQ(count(listing.assembly, "vdpbf16ps"), 0U);
+  EXPECT_GE(count(listing.assembly, "vfmadd"), 2U * 4 * 2);
+  EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
 }
 
 TEST(Listing, AKernelThatSpillsVectorsIsRejected) {
@@ -162,7 +181,7 @@ std::vector<KernelSpec> sampled_specs(const Target& target) {
     for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
       for (const Format& format : {Format{Bsr{32, 32}}, Format{Bsr{16, 1}}, Format{Bsr{8, 8}},
                                    Format{Jam{4}}, Format{Jam{6}}}) {
-        KernelSpec spec{op, DType::kF32, layout, layout, Epilogue::kNone, true, format, {}};
+        KernelSpec spec{op, ElementTypes::kF32, layout, layout, Epilogue::kNone, true, format, {}};
         const auto schedules = enumerate_schedules(spec, target);
         EXPECT_FALSE(schedules.empty());
         for (std::size_t i = turn++ % schedules.size(); i < schedules.size();

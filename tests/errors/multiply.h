@@ -38,13 +38,13 @@ inline std::string multiply_with(Engine& engine) {
   std::vector<float> dense = draw(40 * 30), b = draw(30 * 21), c(40 * 21, std::nanf("")),
                      a(40 * 30);
   std::vector<float> values(static_cast<std::size_t>((*plan)->values_count()));
-  pack_values((*plan)->structure(), dense.data(), 30, values.data());
-  unpack_values((*plan)->structure(), values.data(), a.data(), 30);
+  pack_values((*plan)->structure(), dense.data(), 30, DType::kF32, values.data());
+  unpack_values((*plan)->structure(), DType::kF32, values.data(), a.data(), 30);
   const auto done = (*plan)->execute(0, {values.data(), b.data(), 21, c.data(), 21, nullptr, 21});
   if (!done) return done.error().message;
   const auto sums = multiply(a, 40, 30, false, {b.data(), 30, 21, 21, Layout::kRowMajor});
   for (std::size_t i = 0; i < c.size(); ++i)
-    if (!(std::abs(c[i] - sums[i].value) <= error_bound(30, sums[i]))) return "wrong";
+    if (!(std::abs(c[i] - sums[i].value) <= error_bound(30, sums[i], DType::kF32))) return "wrong";
   return "right";
 }
 

@@ -24,7 +24,7 @@ struct KernelCase {
 };
 std::ostream& operator<<(std::ostream& out, const KernelCase& kernel_case);
 
-// Every op, layout, epilogue, beta and block shape, for the host and for a 256-bit target; of the schedules that the
+// Every op, layout, epilogue, beta, block shape and types of elements, for the host and for a 256-bit target; of the schedules that the
 // registry enumerates for each, one of every kind (strategy, loop order, packing), rotating through the rest.
 [[nodiscard]] std::vector<KernelCase> make_kernel_cases();
 
@@ -45,7 +45,8 @@ std::ostream& operator<<(std::ostream& out, const RunShape& shape);
 // Sizes around the kernel's tiles, with every mask kind.
 [[nodiscard]] std::vector<RunShape> shapes_of(const KernelCase& kernel_case);
 
-// Operands of one run. Padding and outputs that the kernel must not read hold NaN.
+// Operands of one run, as numbers that the types of the spec can hold. Padding and outputs that the kernel must not read
+// hold NaN.
 struct KernelInputs {
   RunShape shape;
   Structure structure;

@@ -8,10 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "targets/base/dtype.h"
+#include "targets/base/fields.h"
 #include "targets/host.h"
 #include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -45,8 +46,20 @@ std::vector<Target> test_targets() {
   return targets;
 }
 
-std::vector<Format> all_formats() {
-  std::vector<Format> formats(kBlocks.begin(), kBlocks.end());
+// Blocks of narrow elements, in groups along k and, for spmm_transposed, along m.
+constexpr std::array<Bsr, 9> kGroupedBlocks = {
+    {{1, 16}, {2, 2}, {4, 4}, {8, 8}, {16, 4}, {16, 16}, {32, 32}, {6, 10}, {64, 64}}};
+
+std::vector<Format> formats_for(Op op, ElementTypes types) {
+  const std::int32_t group = group_elements(types);
+  std::vector<Format> formats;
+  if (group > 1) {
+    for (const Bsr& block : kGroupedBlocks)
+      if (block.c % group == 0 && (op != Op::kSpmmTransposed || block.r % group == 0))
+        formats.emplace_back(Bsr{block.r, block.c, group});
+    return formats;
+  }
+  formats.assign(kBlocks.begin(), kBlocks.end());
   for (std::int32_t r = 1; r <= kMaxJam; ++r)
     formats.emplace_back(Jam{r});
   return formats;
@@ -60,10 +73,11 @@ std::vector<KernelSpec> all_specs() {
       for (const auto& [layout_c, c_name] : EnumNames<Layout>::kNames)
         for (const auto& [epilogue, e_name] : EnumNames<Epilogue>::kNames)
           for (const bool accumulate : {false, true})
-            for (const Format& format : all_formats())
-              if (op != Op::kSddmm || epilogue == Epilogue::kNone)
-                specs.push_back(
-                    {op, DType::kF32, layout_b, layout_c, epilogue, accumulate, format, {}});
+            for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
+              for (const Format& format : formats_for(op, types))
+                if (op != Op::kSddmm || epilogue == Epilogue::kNone)
+                  specs.push_back(
+                      {op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
 }
 
@@ -124,7 +138,7 @@ std::vector<KernelCase> make_kernel_cases() {
 
 std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
   // Jammed rows: as blocks of 7 columns, so that a panel's columns fall into several groups.
-  const auto [r, c] = std::visit(
+  const auto [r, c, group] = std::visit(
       PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 7}; }},
       kernel_case.spec.format);
   const std::int64_t w = tile_width(kernel_case);
@@ -136,6 +150,8 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     // Edge blocks in both directions, in one, in none; one block row; one block column.
     shape.m = std::array<std::int64_t, 5>{2 * r + r / 2 + 1, 3 * r, r + 1, 4 * r, r}.at(i % 5);
     shape.k = std::array<std::int64_t, 5>{3 * c + c / 2 + 1, 2 * c + 1, 3 * c, c, 5 * c}.at(i % 5);
+    shape.m = (shape.m + group - 1) / group * group;
+    shape.k = (shape.k + group - 1) / group * group;
     shape.n = widths[i];
     shape.mask = std::array{MaskKind::kRandom, MaskKind::kEmptyPanels, MaskKind::kFull,
                             MaskKind::kEmpty, MaskKind::kRandom}
@@ -158,7 +174,8 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     RunShape& shape = shapes.back();
     const bool transposed = spec.op == Op::kSpmmTransposed;
     const std::int64_t height = transposed ? c : r;
-    (transposed ? shape.k : shape.m) = (panels_per_group(spec) + 1) * height + height / 2;
+    const std::int64_t extent = (panels_per_group(spec) + 1) * height + height / 2;
+    (transposed ? shape.k : shape.m) = (extent + group - 1) / group * group;
   }
   return shapes;
 }

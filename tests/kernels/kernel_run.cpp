@@ -6,14 +6,18 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "codegen/kernel.h"
+#include "runtime/elements.h"
 #include "runtime/mask.h"
 #include "runtime/structure.h"
+#include "targets/base/dtype.h"
 #include "targets/base/hash.h"
 #include "templates/abi.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -34,10 +38,10 @@ class Draw {
  public:
   Draw(const std::string& seed, Numbers numbers)
       : engine_(static_cast<std::uint32_t>(hash_bytes(seed).low)), numbers_(numbers) {}
-  // In [-1, 1), or an integer in [-3, 3].
-  float number() {
+  // In [-1, 1], or an integer in [-3, 3]; of the given type.
+  float number(DType type) {
     if (numbers_ == Numbers::kSmallIntegers) return static_cast<float>(engine_() % 7) - 3.0F;
-    return static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F;
+    return round_to(type, static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F);
   }
   bool chance(double probability) { return engine_() * 0x1p-32 < probability; }
 
@@ -71,27 +75,68 @@ Mask make_mask(const RunShape& shape, const Bsr& block, Draw& draw) {
 
 // A dense operand in exactly the memory it spans. `fill`: draw the elements, else leave them poisoned.
 DenseView make_dense(std::int64_t rows, std::int64_t n, Layout layout, std::int64_t padding,
-                     std::vector<float>& memory, Draw* fill) {
+                     DType type, std::vector<float>& memory, Draw* fill) {
   const std::int64_t width = layout == Layout::kRowMajor ? n : rows;
   const std::int64_t lines = layout == Layout::kRowMajor ? rows : n;
   const std::int64_t ld = width + padding;
-  memory.assign(static_cast<std::size_t>((lines - 1) * ld + width), kPoison);
+  memory.assign(static_cast<std::size_t>((lines - 1) * ld + width), round_to(type, kPoison));
   const DenseView view{memory.data(), rows, n, ld, layout};
   for (std::int64_t i = 0; fill != nullptr && i < rows; ++i)
     for (std::int64_t j = 0; j < n; ++j)
-      memory[static_cast<std::size_t>(view.index(i, j))] = fill->number();
+      memory[static_cast<std::size_t>(view.index(i, j))] = fill->number(type);
   return view;
+}
+
+// Numbers of a type beside a guard page, which the last one touches on Side::kEnd.
+class GuardedOperand {
+ public:
+  GuardedOperand(const std::vector<float>& numbers, DType type, Side side)
+      : count_(numbers.size()),
+        type_(type),
+        bytes_(static_cast<std::int64_t>(numbers.size()) * size_bytes(type), side,
+               static_cast<std::size_t>(size_bytes(type))) {
+    with_elements(type, data(), [&](auto* elements) {
+      using Element = std::remove_pointer_t<decltype(elements)>;
+      for (std::size_t i = 0; i < count_; ++i)
+        elements[i] = static_cast<Element>(numbers[i]);
+    });
+  }
+  [[nodiscard]] void* data() { return bytes_.data(); }
+  [[nodiscard]] std::vector<float> numbers() {
+    std::vector<float> found(count_);
+    with_elements(type_, data(), [&](const auto* elements) {
+      for (std::size_t i = 0; i < count_; ++i)
+        found[i] = static_cast<float>(elements[i]);
+    });
+    return found;
+  }
+  [[nodiscard]] bool canaries_alive() const { return bytes_.canaries_alive(); }
+
+ private:
+  std::size_t count_;
+  DType type_;
+  GuardedArray<std::uint8_t> bytes_;
+};
+
+DType type_of_values(const KernelSpec& spec) {
+  const OperandTypes types = operand_types(spec.types);
+  return spec.op == Op::kSddmm ? types.result : types.weights;
+}
+
+DType type_of_c(const KernelSpec& spec) {
+  const OperandTypes types = operand_types(spec.types);
+  return spec.op == Op::kSddmm ? types.dense : types.result;
 }
 
 // Operands of one call sequence, each beside a guard page.
 struct GuardedOperands {
-  GuardedBuffer values, b, c, bias;
+  GuardedOperand values, b, c, bias;
 
-  GuardedOperands(const KernelInputs& inputs, Side side)
-      : values(inputs.values, side),
-        b(inputs.b, side),
-        c(inputs.c, side),
-        bias(inputs.bias, side) {}
+  GuardedOperands(const KernelSpec& spec, const KernelInputs& inputs, Side side)
+      : values(inputs.values, type_of_values(spec), side),
+        b(inputs.b, operand_types(spec.types).dense, side),
+        c(inputs.c, type_of_c(spec), side),
+        bias(inputs.bias, DType::kF32, side) {}
 };
 
 // The index arrays that the kernel walks, each beside a guard page; the origins with their promised padding.
@@ -126,7 +171,7 @@ KernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
   args.first_value = index.first_value.empty() ? nullptr : guarded.first_value.data();
   args.b = operands.b.data();
   args.c = operands.c.data();
-  args.bias = inputs.bias.empty() ? nullptr : operands.bias.data();
+  args.bias = inputs.bias.empty() ? nullptr : static_cast<const float*>(operands.bias.data());
   args.ldb = inputs.b_view.ld;
   args.ldc = inputs.c_view.ld;
   args.rows_out = transposed ? shape.k : shape.m;
@@ -167,15 +212,16 @@ void call_split(const KernelCase& kernel_case, const LoadedKernel& kernel, const
     }
 }
 
-void expect_unchanged(const char* name, GuardedBuffer& buffer, const std::vector<float>& before) {
-  const bool same = before.empty() ||
-                    std::memcmp(buffer.data(), before.data(), before.size() * sizeof(float)) == 0;
-  EXPECT_TRUE(same) << name << " was written";
+void expect_unchanged(const char* name, GuardedOperand& operand, const std::vector<float>& before) {
+  EXPECT_TRUE(std::ranges::equal(operand.numbers(), before, same_bits)) << name << " was written";
 }
 
-bool is_right(float found, const Sum& expected, std::int64_t length, Numbers numbers) {
-  if (numbers == Numbers::kSmallIntegers) return static_cast<double>(found) == expected.value;
-  return std::abs(found - expected.value) <= error_bound(length, expected);  // false for NaN
+bool is_right(float found, const Sum& expected, std::int64_t length, Numbers numbers,
+              DType result) {
+  if (numbers == Numbers::kSmallIntegers)
+    return found == round_to(result, static_cast<float>(expected.value));
+  return std::abs(found - expected.value) <=
+         error_bound(length, expected, result);  // false for NaN
 }
 
 void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
@@ -194,7 +240,7 @@ void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
       sum = finish(sum, spec.epilogue,
                    inputs.bias.empty() ? 0.0 : inputs.bias[static_cast<std::size_t>(i)]);
       const std::int64_t length = (transposed ? inputs.shape.m : inputs.shape.k) + 2;
-      if (!is_right(outputs.c[at], sum, length, inputs.shape.numbers)) {
+      if (!is_right(outputs.c[at], sum, length, inputs.shape.numbers, type_of_c(spec))) {
         ADD_FAILURE() << "c(" << i << ", " << j << ") is " << outputs.c[at] << ", expected "
                       << sum.value;
         return;
@@ -208,7 +254,7 @@ void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
 void verify_values(const KernelCase& kernel_case, const KernelInputs& inputs,
                    const KernelOutputs& outputs) {
   std::vector<float> values = outputs.values;
-  clear_unowned(inputs.structure, values.data());
+  clear_unowned(inputs.structure, DType::kF32, values.data());
   std::vector<Sum> expected(values.size());  // zero where a value stands for no weight
   for_each_weight(inputs.structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
     const auto at = static_cast<std::size_t>(index);
@@ -216,7 +262,8 @@ void verify_values(const KernelCase& kernel_case, const KernelInputs& inputs,
     if (kernel_case.spec.accumulate) expected[at].add(inputs.values[at]);
   });
   for (std::size_t at = 0; at < values.size(); ++at)
-    if (!is_right(values[at], expected[at], inputs.shape.n + 1, inputs.shape.numbers)) {
+    if (!is_right(values[at], expected[at], inputs.shape.n + 1, inputs.shape.numbers,
+                  type_of_values(kernel_case.spec))) {
       ADD_FAILURE() << "value " << at << " is " << values[at] << ", expected "
                     << expected[at].value;
       return;
@@ -237,34 +284,37 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
   for (std::int64_t i = 0; i < shape.m; ++i)
     for (std::int64_t j = 0; j < shape.k; ++j)
-      if (mask.at(i, j)) inputs.a[static_cast<std::size_t>(i * shape.k + j)] = draw.number();
+      if (mask.at(i, j))
+        inputs.a[static_cast<std::size_t>(i * shape.k + j)] = draw.number(type_of_values(spec));
 
   const bool writes_values = spec.op == Op::kSddmm;
   const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
   const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m : shape.k;
-  inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)), kPoison);
+  inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)),
+                       round_to(type_of_values(spec), kPoison));
   if (!writes_values || spec.accumulate)
-    pack_values(inputs.structure, inputs.a.data(), shape.k, inputs.values.data());
-  inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding, inputs.b, &draw);
-  inputs.c_view = make_dense(c_rows, shape.n, spec.layout_c, shape.padding, inputs.c,
-                             writes_values || spec.accumulate ? &draw : nullptr);
+    pack_values(inputs.structure, inputs.a.data(), shape.k, DType::kF32, inputs.values.data());
+  inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding,
+                             operand_types(spec.types).dense, inputs.b, &draw);
+  inputs.c_view = make_dense(c_rows, shape.n, spec.layout_c, shape.padding, type_of_c(spec),
+                             inputs.c, writes_values || spec.accumulate ? &draw : nullptr);
   if (spec.epilogue != Epilogue::kNone)
     for (std::int64_t i = 0; i < c_rows; ++i)
-      inputs.bias.push_back(draw.number());
+      inputs.bias.push_back(draw.number(DType::kF32));
   return inputs;
 }
 
 KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kernel,
                          const KernelInputs& inputs, Side side, Calls calls) {
-  GuardedOperands operands(inputs, side);
+  GuardedOperands operands(kernel_case.spec, inputs, side);
   const GuardedIndex index(index_of(kernel_case.spec, inputs.structure), side);
   const KernelArgs args = make_args(kernel_case, inputs, operands, index);
   if (calls == Calls::kWhole)
     call(kernel_case, kernel, args, side);
   else
     call_split(kernel_case, kernel, args, side);
-  for (const GuardedBuffer* buffer : {&operands.values, &operands.b, &operands.c, &operands.bias})
-    EXPECT_TRUE(buffer->canaries_alive()) << "memory beside an operand was written";
+  for (const GuardedOperand* operand : {&operands.values, &operands.b, &operands.c, &operands.bias})
+    EXPECT_TRUE(operand->canaries_alive()) << "memory beside an operand was written";
   EXPECT_TRUE(index.ptr.canaries_alive() && index.origin.canaries_alive() &&
               index.block.canaries_alive() && index.first_value.canaries_alive())
       << "memory beside an index array was written";
@@ -274,10 +324,7 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
     expect_unchanged("c", operands.c, inputs.c);
   else
     expect_unchanged("values", operands.values, inputs.values);
-  const auto copy = [](GuardedBuffer& buffer) {
-    return std::vector<float>(buffer.numbers().begin(), buffer.numbers().end());
-  };
-  return {copy(operands.values), copy(operands.c)};
+  return {operands.values.numbers(), operands.c.numbers()};
 }
 
 void verify(const KernelCase& kernel_case, const KernelInputs& inputs,

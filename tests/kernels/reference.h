@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "targets/base/bf16.h"
 #include "targets/base/dtype.h"
 #include "templates/problem.h"
 
@@ -37,11 +38,18 @@ struct Sum {
   }
 };
 
-// |c - ref| may be up to (L + 2) u (sum of magnitudes) + u |ref| for an accumulation of L terms, u the unit roundoff
-// of f32. Holds for every order of summation, with and without FMA.
-[[nodiscard]] inline double error_bound(std::int64_t length, const Sum& sum) {
+// |c - ref| may be up to (L + 2) u (sum of magnitudes) + u' |c| for an accumulation of L terms in f32, u and u' the unit
+// roundoffs of f32 and of the result. Holds for every order of summation, with and without FMA; products of bf16 are
+// exact in f32.
+[[nodiscard]] inline double error_bound(std::int64_t length, const Sum& sum, DType result) {
   const double u = unit_roundoff(DType::kF32);
-  return static_cast<double>(length + 2) * u * sum.magnitude + u * std::abs(sum.value);
+  const double accumulation = static_cast<double>(length + 2) * u * sum.magnitude;
+  return accumulation + unit_roundoff(result) * (std::abs(sum.value) + accumulation);
+}
+
+// The nearest number of the type, ties to even.
+[[nodiscard]] inline float round_to(DType type, float value) {
+  return type == DType::kBf16 ? static_cast<float>(Bf16(value)) : value;
 }
 
 // Row-major dense A[m, k] as sums: `a` transposed where the op is.

@@ -20,6 +20,7 @@
 #include "targets/base/text.h"
 #include "targets/machine_profile.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 
@@ -85,6 +86,10 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("--epilogue", options.epilogue, "of the first operation: none, bias, bias_relu")
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");
+  verb.add_option("--types", options.types,
+                  "types of the elements: " + join_names<ElementTypes>(", ") +
+                      " (bf16f32: bf16 operands, f32 results)")
+      ->capture_default_str();
   verb.add_option("--format", options.format,
                   "storage format, e.g. bsr16x1 or jam4 (default: chosen by the tuner)");
 }
@@ -133,6 +138,9 @@ Result<std::vector<Problem>> make_problems(const RequestOptions& options, std::i
   LACUNA_TRY(problem.layout_c, parse_layout(options.layout_c, "--layout-c"));
   auto epilogue = parse_enum<Epilogue>(options.epilogue);
   if (!epilogue) return add_context("--epilogue", std::move(epilogue).error());
+  auto types = parse_enum<ElementTypes>(options.types);
+  if (!types) return add_context("--types", std::move(types).error());
+  problem.types = *types;
   std::vector<Problem> problems;
   for (const std::string& name : options.ops) {
     auto op = parse_enum<Op>(name);
@@ -185,9 +193,11 @@ Result<Session> open_session(std::int32_t threads) {
 
 std::string problem_text(const Problem& problem) {
   const auto layout = [](Layout l) { return l == Layout::kRowMajor ? "row" : "col"; };
-  std::string text =
-      fmt::format("{} n {}, B {}-major, C {}-major", to_text(problem.op), planning_n(problem),
-                  layout(problem.layout_b), layout(problem.layout_c));
+  std::string text = fmt::format(
+      "{}{} n {}, B {}-major, C {}-major", to_text(problem.op),
+      problem.types == ElementTypes::kF32 ? std::string()
+                                          : fmt::format(" of {},", to_text(problem.types)),
+      planning_n(problem), layout(problem.layout_b), layout(problem.layout_c));
   if (problem.epilogue != Epilogue::kNone) text += fmt::format(", {}", to_text(problem.epilogue));
   if (problem.accumulate) text += ", accumulate";
   return text;

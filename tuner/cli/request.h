@@ -24,16 +24,18 @@ struct RequestOptions {
   std::string layout_b = "row";
   std::string layout_c = "row";
   std::string epilogue = "none";
+  std::string types = "f32";
   bool accumulate = false;
   bool exact = false;
   std::string format;
   std::int32_t threads = 0;  // 0 = OpenMP's default
 };
 
-// Adds MASK, --random, --op, --n, --layout-b, --layout-c, --epilogue, --accumulate, --exact, --format, --threads.
+// Adds MASK, --random, --op, --n, --layout-b, --layout-c, --epilogue, --accumulate, --types, --exact, --format,
+// --threads.
 void add_request_options(CLI::App& verb, RequestOptions& options);
 
-// Only the options that decide a kernel's code: --op, --layout-b, --layout-c, --epilogue, --accumulate, --format.
+// Only the options that decide a kernel's code: --op, --layout-b, --layout-c, --epilogue, --accumulate, --types, --format.
 void add_kernel_options(CLI::App& verb, RequestOptions& options);
 
 // A mask with the request that points to it.
@@ -68,7 +70,7 @@ struct Session {
 // The engine of this host with its profile, if there is one. threads: 0 = OpenMP's default.
 [[nodiscard]] Result<Session> open_session(std::int32_t threads);
 
-// "spmm n 256, B row-major, C row-major, bias_relu".
+// "spmm of bf16, n 256, B row-major, C row-major, bias_relu".
 [[nodiscard]] std::string problem_text(const Problem& problem);
 // "1024 x 1024, 104858 nonzeros, density 0.1".
 [[nodiscard]] std::string mask_text(const Mask& mask);

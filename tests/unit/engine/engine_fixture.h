@@ -73,7 +73,8 @@ struct Product {
         if (!mask.at(i, j)) a[static_cast<std::size_t>(i * mask.k() + j)] = 0;
     const bool writes_values = problem.op == Op::kSddmm;
     values.assign(static_cast<std::size_t>(plan.values_count()), std::nanf(""));
-    if (!writes_values) pack_values(plan.structure(), a.data(), mask.k(), values.data());
+    if (!writes_values)
+      pack_values(plan.structure(), a.data(), mask.k(), DType::kF32, values.data());
     b = draw(b_rows() * n);
     c = draw(c_rows() * n);
     if (!writes_values && !problem.accumulate) c.assign(c.size(), std::nanf(""));
@@ -124,19 +125,19 @@ struct Product {
         Sum sum = sums[static_cast<std::size_t>(i * n + j)];
         if (problem.accumulate) sum.add(c_before_[at]);
         sum = finish(sum, problem.epilogue, bias[static_cast<std::size_t>(i)]);
-        ASSERT_LE(std::abs(c[at] - sum.value), error_bound(b_rows() + 2, sum))
+        ASSERT_LE(std::abs(c[at] - sum.value), error_bound(b_rows() + 2, sum, DType::kF32))
             << "c(" << i << ", " << j << ")";
       }
   }
   void verify_values(const ExecutablePlan& plan) {
     std::vector<float> found(a.size());
-    unpack_values(plan.structure(), values.data(), found.data(), problem.k);
+    unpack_values(plan.structure(), DType::kF32, values.data(), found.data(), problem.k);
     for (std::int64_t i = 0; i < problem.m; ++i)
       for (std::int64_t j = 0; j < problem.k; ++j) {
         const auto at = static_cast<std::size_t>(i * problem.k + j);
         if (a[at] == 0) continue;  // outside the mask
         const Sum sum = dot(view_b(), i, view_c(), j);
-        ASSERT_LE(std::abs(found[at] - sum.value), error_bound(n, sum))
+        ASSERT_LE(std::abs(found[at] - sum.value), error_bound(n, sum, DType::kF32))
             << "a(" << i << ", " << j << ")";
       }
   }

@@ -15,6 +15,7 @@
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -95,6 +96,19 @@ TEST(CandidateFormats, StoreExactlyTheMaskAlsoAtEdges) {
   EXPECT_EQ(candidate_formats(request).size(), 12U + 4U);
 }
 
+TEST(CandidateFormats, OfPairsHaveWholeGroups) {
+  const Mask mask = make_mask(16, 24, 0.5);
+  PlanRequest request = request_for(mask);
+  request.problems[0].types = ElementTypes::kBf16;
+  for (const Format& format : candidate_formats(request))
+    EXPECT_EQ(group_of(format), 2);
+  EXPECT_EQ(candidate_formats(request).size(), 25U);  // r 1 2 4 8 16, c 2 4 8 16 24
+  request.problems[0].op = Op::kSpmmTransposed;
+  EXPECT_EQ(candidate_formats(request).size(), 20U);  // r 2 4 8 16
+  request.pinned_format = Bsr{16, 8};
+  EXPECT_EQ(candidate_formats(request), (std::vector<Format>{Bsr{16, 8, 2}}));
+}
+
 struct BadRequest {
   const char* name;
   std::function<void(PlanRequest&)> spoil;
@@ -116,28 +130,48 @@ TEST_P(PlanRequestError, IsReported) {
 
 INSTANTIATE_TEST_SUITE_P(
     Planner, PlanRequestError,
-    testing::Values(BadRequest{"NoMask", [](PlanRequest& r) { r.mask = nullptr; },
-                               ErrorCode::kInvalidArgument, "the plan has no mask"},
-                    BadRequest{"NoProblem", [](PlanRequest& r) { r.problems.clear(); },
-                               ErrorCode::kInvalidArgument, "the plan has no problem"},
-                    BadRequest{"OtherSize", [](PlanRequest& r) { r.problems[0].k = 25; },
-                               ErrorCode::kInvalidArgument,
-                               "problem 0 is 16 x 25, the mask is 16 x 24"},
-                    BadRequest{"PinnedR", [](PlanRequest& r) { r.pinned_format = Bsr{65, 1}; },
-                               ErrorCode::kInvalidArgument, "block r 65 is not in [1, 64]"},
-                    BadRequest{"PinnedC", [](PlanRequest& r) { r.pinned_format = Bsr{1, 0}; },
-                               ErrorCode::kInvalidArgument, "block c 0 is not in [1, 64]"},
-                    BadRequest{"NoThreads", [](PlanRequest& r) { r.threads = 0; },
-                               ErrorCode::kInvalidArgument, "threads 0 is not positive"},
-                    BadRequest{"PinnedNotExact",
-                               [](PlanRequest& r) {
-                                 r.pinned_format = Bsr{16, 16};
-                                 r.padding = Padding::kExact;
-                               },
-                               ErrorCode::kInvalidArgument,
-                               "format bsr16x16 would store elements outside the mask"},
-                    BadRequest{"OtherIsa", [](PlanRequest& r) { r.target.isa = Isa::kCuda; },
-                               ErrorCode::kUnsupported, "target zen4: no kernels for cuda yet"}),
+    testing::Values(
+        BadRequest{"NoMask", [](PlanRequest& r) { r.mask = nullptr; }, ErrorCode::kInvalidArgument,
+                   "the plan has no mask"},
+        BadRequest{"NoProblem", [](PlanRequest& r) { r.problems.clear(); },
+                   ErrorCode::kInvalidArgument, "the plan has no problem"},
+        BadRequest{"OtherSize", [](PlanRequest& r) { r.problems[0].k = 25; },
+                   ErrorCode::kInvalidArgument, "problem 0 is 16 x 25, the mask is 16 x 24"},
+        BadRequest{"PinnedR", [](PlanRequest& r) { r.pinned_format = Bsr{65, 1}; },
+                   ErrorCode::kInvalidArgument, "block r 65 is not in [1, 64]"},
+        BadRequest{"PinnedC", [](PlanRequest& r) { r.pinned_format = Bsr{1, 0}; },
+                   ErrorCode::kInvalidArgument, "block c 0 is not in [1, 64]"},
+        BadRequest{"NoThreads", [](PlanRequest& r) { r.threads = 0; }, ErrorCode::kInvalidArgument,
+                   "threads 0 is not positive"},
+        BadRequest{"PinnedOddPairs",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kBf16;
+                     r.pinned_format = Bsr{16, 1};
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "format bsr16x1 has no whole groups of 2 elements, which bf16 needs"},
+        BadRequest{"PinnedJammedPairs",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kBf16;
+                     r.pinned_format = Jam{4};
+                   },
+                   ErrorCode::kUnsupported, "jammed rows are for f32, not for bf16"},
+        BadRequest{"MixedGroups",
+                   [](PlanRequest& r) {
+                     r.problems.push_back(r.problems[0]);
+                     r.problems[1].types = ElementTypes::kBf16;
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "problem 1 is of bf16, problem 0 of f32: they cannot share values"},
+        BadRequest{"PinnedNotExact",
+                   [](PlanRequest& r) {
+                     r.pinned_format = Bsr{16, 16};
+                     r.padding = Padding::kExact;
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "format bsr16x16 would store elements outside the mask"},
+        BadRequest{"OtherIsa", [](PlanRequest& r) { r.target.isa = Isa::kCuda; },
+                   ErrorCode::kUnsupported, "target zen4: no kernels for cuda yet"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(DefaultPlanner, GivesOneLegalScheduleForEachProblem) {

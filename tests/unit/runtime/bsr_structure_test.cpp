@@ -13,6 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "runtime/mask.h"
+#include "runtime/structure.h"
+#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 
@@ -145,7 +147,7 @@ TEST_P(BsrStructureCase, PackedValuesFollowTheFormat) {
     SCOPED_TRACE(testing::Message() << shape.r << "x" << shape.c);
     const auto s = make_bsr_structure(mask, shape).value();
     std::vector<float> values(static_cast<std::size_t>(s.values_count()), NAN);
-    pack_values(s, dense.data(), lda, values.data());
+    pack_values(s, dense.data(), lda, DType::kF32, values.data());
     ASSERT_EQ(values, packed_by_hand(s, brute_force_blocks(mask, s.format), dense, lda));
   }
 }
@@ -176,9 +178,9 @@ TEST_P(BsrStructureCase, UnpackRestoresStoredBlocksOnly) {
     SCOPED_TRACE(testing::Message() << shape.r << "x" << shape.c);
     const auto s = make_bsr_structure(mask, shape).value();
     std::vector<float> values(static_cast<std::size_t>(s.values_count()));
-    pack_values(s, dense.data(), lda, values.data());
+    pack_values(s, dense.data(), lda, DType::kF32, values.data());
     std::vector<float> unpacked(dense.size(), -1.0F);
-    unpack_values(s, values.data(), unpacked.data(), lda);
+    unpack_values(s, DType::kF32, values.data(), unpacked.data(), lda);
     ASSERT_EQ(unpacked, unpacked_by_hand(s, brute_force_blocks(mask, s.format), dense, lda));
   }
 }
@@ -189,9 +191,9 @@ TEST_P(BsrStructureCase, ClearEdgeOverlapZeroesWhatPackZeroes) {
   for (const Bsr& shape : kShapes) {
     const auto s = make_bsr_structure(mask, shape).value();
     std::vector<float> packed(static_cast<std::size_t>(s.values_count()));
-    pack_values(s, ones.data(), mask.k(), packed.data());
+    pack_values(s, ones.data(), mask.k(), DType::kF32, packed.data());
     std::vector<float> cleared(packed.size(), 1.0F);
-    clear_edge_overlap(s, cleared.data());
+    clear_edge_overlap(s, DType::kF32, cleared.data());
     ASSERT_EQ(cleared, packed) << shape.r << "x" << shape.c;
   }
 }
@@ -256,10 +258,10 @@ TEST(BsrStructure, UnpackKeepsTheNeighbourOfAShiftedBlock) {
   for (std::size_t i = 0; i < dense.size(); ++i)
     dense[i] = static_cast<float>(i) + 1;
   std::vector<float> values(64);
-  pack_values(s, dense.data(), 5, values.data());
+  pack_values(s, dense.data(), 5, DType::kF32, values.data());
   EXPECT_EQ(std::ranges::count(values, 0.0F), 64 - 25);
   std::vector<float> back(25);
-  unpack_values(s, values.data(), back.data(), 5);
+  unpack_values(s, DType::kF32, values.data(), back.data(), 5);
   EXPECT_EQ(back, dense);
 }
 

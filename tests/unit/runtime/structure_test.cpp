@@ -14,6 +14,8 @@
 #include <gtest/gtest.h>
 
 #include "runtime/mask.h"
+#include "targets/base/bf16.h"
+#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/abi.h"
 #include "templates/format.h"
@@ -50,9 +52,9 @@ TEST_P(StructureOf, PacksAndUnpacksTheMatrix) {
     const auto s = make_structure(mask, format);
     ASSERT_TRUE(s) << s.error().message;
     std::vector<float> values(static_cast<std::size_t>(values_count(*s)), -1.0F);
-    pack_values(*s, dense.data(), k, values.data());
+    pack_values(*s, dense.data(), k, DType::kF32, values.data());
     std::vector<float> found(dense.size(), -1.0F);
-    unpack_values(*s, values.data(), found.data(), k);
+    unpack_values(*s, DType::kF32, values.data(), found.data(), k);
     EXPECT_EQ(found, dense);
     std::int64_t last = -1;
     std::int64_t weights = 0;
@@ -156,6 +158,48 @@ TEST(JamStructure, RefusesRowsOutOfRange) {
     EXPECT_EQ(s.error().code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(s.error().message, std::to_string(r) + " jammed rows are outside 1 to 6");
   }
+}
+
+// Pairs lie side by side, rows under each other; bf16 rounds to the nearest.
+TEST(PackValues, PutsPairsSideBySide) {
+  const Mask mask = Mask::from_blocks(4, 4, 2, 2, std::vector<std::uint8_t>{1, 0, 0, 1}).value();
+  const auto s = make_structure(mask, Bsr{2, 2, 2});
+  ASSERT_TRUE(s) << s.error().message;
+  const std::vector<float> dense = {1, 2, 0, 0,  //
+                                    3, 4, 0, 0,  //
+                                    0, 0, 5, 6,  //
+                                    0, 0, 7, 8.02F};
+  std::vector<Bf16> values(8);
+  pack_values(*s, dense.data(), 4, DType::kBf16, values.data());
+  const auto as_float = [&](std::size_t i) { return static_cast<float>(values[i]); };
+  for (std::size_t i = 0; i < 7; ++i)
+    EXPECT_EQ(as_float(i), static_cast<float>(i + 1));
+  EXPECT_EQ(as_float(7), 8.0F);
+  std::vector<float> back(16, -1.0F);
+  unpack_values(*s, DType::kBf16, values.data(), back.data(), 4);
+  EXPECT_EQ(back[15], 8.0F);
+  EXPECT_EQ(back[2], 0.0F);
+}
+
+TEST(PackValues, EdgeBlocksOfPairsHoldZerosOfTheirNeighbours) {
+  std::vector<std::uint8_t> all(6 * 10, 1);
+  const Mask mask = Mask::from_blocks(6, 10, 1, 1, all).value();
+  const auto s = make_structure(mask, Bsr{4, 8, 2});
+  ASSERT_TRUE(s) << s.error().message;
+  std::vector<float> dense(60);
+  for (std::size_t i = 0; i < dense.size(); ++i)
+    dense[i] = static_cast<float>(i + 1);
+  std::vector<Bf16> values(static_cast<std::size_t>(values_count(*s)), Bf16(7.0F));
+  pack_values(*s, dense.data(), 10, DType::kBf16, values.data());
+  double sum = 0;
+  for (const Bf16 value : values)
+    sum += static_cast<float>(value);
+  EXPECT_EQ(sum, 60 * 61 / 2);  // each element once, all else zero
+}
+
+TEST(MakeStructure, RefusesColumnsThatAreNoWholeGroups) {
+  const Mask mask = Mask::from_blocks(4, 5, 1, 1, std::vector<std::uint8_t>(20, 1)).value();
+  EXPECT_EQ(make_structure(mask, Bsr{2, 2, 2}).error().message, "k 5 is not a multiple of group 2");
 }
 
 }  // namespace

@@ -25,15 +25,37 @@ TEST(Format, PrintsTheCanonicalName) {
   EXPECT_EQ(to_text(Bsr{.r = 32, .c = 1}), "bsr32x1");
 }
 
+TEST(Format, GroupsParseBack) {
+  for (const std::int32_t group : {2, 4}) {
+    const Format format = Bsr{.r = 16, .c = 8, .group = group};
+    const auto parsed = parse_format(to_text(format));
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(*parsed, format);
+    EXPECT_EQ(group_of(*parsed), group);
+  }
+  EXPECT_EQ(to_text(Bsr{.r = 16, .c = 8, .group = 2}), "bsr16x8g2");
+  EXPECT_EQ(group_of(Jam{4}), 1);
+}
+
+TEST(Format, RefusesGroupsThatCannotBe) {
+  EXPECT_EQ(parse_format("bsr16x8g3").error().message,
+            "format 'bsr16x8g3': group 3 is not 1, 2 or 4");
+  EXPECT_EQ(parse_format("bsr16x6g4").error().message,
+            "format 'bsr16x6g4': the 6 columns of a block are not a multiple of group 4");
+  EXPECT_EQ(check_format(Bsr{.r = 4, .c = 3, .group = 2}).error().message,
+            "the 3 columns of a block are not a multiple of group 2");
+}
+
 TEST(Format, RefusesWhatItDoesNotPrint) {
   for (const std::string text :
        {"bsr", "bsr32", "bsr32x", "bsrx1", "bsr032x1", "bsr32x01", "bsr-1x1", "bsr32X1", "bsr32x1 ",
-        "bsr32x1x1", "bsr1x99999999999999999999"}) {
+        "bsr32x1x1", "bsr1x99999999999999999999", "bsr32x2g", "bsr32x2g1", "bsr32x2g02"}) {
     const auto parsed = parse_format(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_EQ(parsed.error().message,
-              "format '" + text + "' is not bsr<r>x<c>, for example bsr32x1");
+    EXPECT_EQ(
+        parsed.error().message,
+        "format '" + text + "' is not bsr<r>x<c>, for example bsr32x1, or bsr<r>x<c>g<group>");
   }
 }
 

@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "targets/base/dtype.h"
 #include "targets/base/result.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
@@ -23,14 +23,14 @@ constexpr const char* kExample = "spmm_bsr32x1_f32_brow_crow_zen4_row_mr8nv3ku4_
 std::vector<KernelSpec> all_specs(const Schedule& schedule) {
   std::vector<KernelSpec> specs;
   for (const auto& [op, op_name] : EnumNames<Op>::kNames)
-    for (const auto& [dtype, dtype_name] : EnumNames<DType>::kNames)
+    for (const auto& [types, types_name] : EnumNames<ElementTypes>::kNames)
       for (const auto& [b, b_name] : EnumNames<Layout>::kNames)
         for (const auto& [c, c_name] : EnumNames<Layout>::kNames)
           for (const auto& [epilogue, epilogue_name] : EnumNames<Epilogue>::kNames)
             for (const bool accumulate : {false, true})
               for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}}})
                 specs.push_back({.op = op,
-                                 .dtype = dtype,
+                                 .types = types,
                                  .layout_b = b,
                                  .layout_c = c,
                                  .epilogue = epilogue,
@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadName{"Block", "spmm_bsr1x65_f32_brow_crow_zen4_row_mr4nv1ku1_po",
                 "format 'bsr1x65': block dimensions are from 1 to 64"},
         BadName{"Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",
-                "dtype 'f99' is not one of: f32, bf16, int8, int32"},
+                "types 'f99' is not one of: f32, bf16, bf16f32"},
         BadName{"LayoutB", "spmm_bsr1x1_f32_crow_crow_zen4_row_mr4nv1ku1_po",
                 "layout of b 'crow' is not one of: brow, bcol"},
         BadName{"LayoutC", "spmm_bsr1x1_f32_brow_c_zen4_row_mr4nv1ku1_po",
@@ -150,7 +150,7 @@ TEST(KernelSpec, TakesTheProblemsFieldsButNotItsSizes) {
                         .m = 10,
                         .k = 20,
                         .n = 30,
-                        .dtype = DType::kF32,
+                        .types = ElementTypes::kF32,
                         .layout_b = Layout::kColMajor,
                         .layout_c = Layout::kColMajor,
                         .epilogue = Epilogue::kBias,

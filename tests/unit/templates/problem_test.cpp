@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "targets/base/dtype.h"
 #include "targets/base/result.h"
 
 namespace lacuna {
@@ -60,8 +59,10 @@ INSTANTIATE_TEST_SUITE_P(
                    kBad,
                    "sddmm takes no epilogue, not bias"},
         BadProblem{"Op", {.op = static_cast<Op>(9)}, kBad, "op 9 is not a known value"},
-        BadProblem{
-            "Dtype", {.dtype = static_cast<DType>(99)}, kBad, "dtype 99 is not a known value"},
+        BadProblem{"Types",
+                   {.types = static_cast<ElementTypes>(99)},
+                   kBad,
+                   "types 99 is not a known value"},
         BadProblem{"LayoutB",
                    {.layout_b = static_cast<Layout>(2)},
                    kBad,
@@ -74,10 +75,14 @@ INSTANTIATE_TEST_SUITE_P(
                    {.epilogue = static_cast<Epilogue>(3)},
                    kBad,
                    "epilogue 3 is not a known value"},
-        BadProblem{"Bf16",
-                   {.dtype = DType::kBf16},
+        BadProblem{"OddKOfPairs",
+                   {.m = 4, .k = 5, .types = ElementTypes::kBf16},
                    ErrorCode::kUnsupported,
-                   "no kernels for dtype bf16, only for f32"}),
+                   "k 5 is not a multiple of 2, which bf16 needs"},
+        BadProblem{"OddMOfPairs",
+                   {.m = 7, .k = 6, .types = ElementTypes::kBf16F32},
+                   ErrorCode::kUnsupported,
+                   "m 7 is not a multiple of 2, which bf16f32 needs"}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

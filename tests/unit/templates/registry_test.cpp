@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules for jammed rows; those for blocks are tested through the kernels they admit.
+// The rules for jammed rows and pairs of bf16; those for blocks of f32 are tested through the kernels they admit.
 #include "templates/registry.h"
 
 #include <array>
@@ -13,6 +13,66 @@
 
 namespace lacuna {
 namespace {
+
+KernelSpec pair_spec(Op op, const Bsr& block, const Schedule& schedule) {
+  KernelSpec spec;
+  spec.op = op;
+  spec.types = ElementTypes::kBf16;
+  spec.format = block;
+  spec.schedule = schedule;
+  return spec;
+}
+
+TEST(PairSchedules, AreThereForEveryOperationAndLayout) {
+  for (const char* const name : {"zen4", "skylake-x", "x86-64-v3"}) {
+    const Target target = find_target(name).value();
+    for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm})
+      for (const Layout b : {Layout::kRowMajor, Layout::kColMajor})
+        for (const Layout c : {Layout::kRowMajor, Layout::kColMajor})
+          for (const Bsr block : {Bsr{2, 2, 2}, Bsr{16, 16, 2}, Bsr{64, 2, 2}, Bsr{2, 64, 2}}) {
+            KernelSpec spec = pair_spec(op, block, {});
+            spec.layout_b = b;
+            spec.layout_c = c;
+            EXPECT_FALSE(enumerate_schedules(spec, target).empty())
+                << name << " " << to_text(op) << " " << to_text(spec.format);
+          }
+  }
+}
+
+TEST(PairSchedules, BreakTheseRules) {
+  const Target zen4 = find_target("zen4").value();
+  const auto fault = [&](const KernelSpec& spec, const Target& target) {
+    const auto legal = check_schedule(spec, target);
+    return legal ? std::string() : legal.error().message;
+  };
+  const Schedule row{Strategy::kRowTile, 4, 2, 1, LoopOrder::kPanelOuter, true};
+  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 2, 2}, row), zen4), "");
+  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 2, 1}, row), zen4),
+            "bsr16x2 stores groups of 1, bf16 needs 2");
+  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {3, 4, 2}, row), zen4),
+            "the 3 rows of a block are not a multiple of group 2");
+  KernelSpec jammed = pair_spec(Op::kSpmm, {16, 2, 2}, row);
+  jammed.format = Jam{4};
+  EXPECT_EQ(fault(jammed, zen4), "jammed rows are for f32, not for bf16");
+  Schedule changed = row;
+  changed.pack = false;
+  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 2, 2}, changed), zen4),
+            "the row strategy needs pack with a column-major operand or narrow elements");
+  changed = row;
+  changed.order = LoopOrder::kTileOuter;
+  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
+            "a panel is transposed once: pairs of spmm_transposed need loop order po");
+  changed = {Strategy::kScatter, 4, 1, 1, LoopOrder::kTileOuter, true};
+  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
+            "the scatter strategy is for f32, not for bf16");
+  changed = {Strategy::kSddmmTile, 3, 1, 1, LoopOrder::kPanelOuter, true};
+  EXPECT_EQ(fault(pair_spec(Op::kSddmm, {16, 16, 2}, changed), zen4),
+            "mr 3 is not a multiple of group 2");
+  changed = row;
+  changed.ku = 2;
+  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 16, 2}, changed), find_target("skylake-x").value()),
+            "bf16 is widened on skylake-x, which needs ku 1");
+}
 
 KernelSpec jam_spec(Op op, const Schedule& schedule) {
   KernelSpec spec;

@@ -12,8 +12,10 @@
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/structure.h"
+#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "tests/unit/tuner/tuning_case.h"
@@ -22,16 +24,26 @@
 namespace lacuna {
 namespace {
 
-TEST(FloatBuffer, IsAlignedAndSized) {
-  const auto buffer = FloatBuffer::make(100);
+TEST(ElementBuffer, IsAlignedAndSized) {
+  const auto buffer = ElementBuffer::make(DType::kF32, 100);
   ASSERT_TRUE(buffer);
   EXPECT_EQ(buffer->size(), 100);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer->data()) % 64, 0U);
-  EXPECT_TRUE(FloatBuffer::make(0));
+  EXPECT_TRUE(ElementBuffer::make(DType::kF32, 0));
 }
 
-TEST(FloatBuffer, TooMuchIsAnError) {
-  const auto buffer = FloatBuffer::make(std::int64_t{1} << 58);
+TEST(ElementBuffer, RoundsToItsType) {
+  auto buffer = ElementBuffer::make(DType::kBf16, 2).value();
+  EXPECT_EQ(buffer.at(1), 0.0F);
+  buffer.set(1, 1.0F + 0x1p-8F);  // half-way between two neighbours: to the even one
+  EXPECT_EQ(buffer.at(1), 1.0F);
+  buffer.set(1, 1.0F + 0x1.8p-7F);
+  EXPECT_EQ(buffer.at(1), 1.0F + 0x1p-6F);
+  EXPECT_EQ(buffer.at(0), 0.0F);
+}
+
+TEST(ElementBuffer, TooMuchIsAnError) {
+  const auto buffer = ElementBuffer::make(DType::kF32, std::int64_t{1} << 58);
   ASSERT_FALSE(buffer);
   EXPECT_EQ(buffer.error().code, ErrorCode::kIo);
   EXPECT_EQ(buffer.error().message, "no memory for 1152921504606846976 bytes of operands");
@@ -54,7 +66,7 @@ TEST(Trial, MakesTheSameMatrixInEveryFormat) {
     const auto values = trial->make_values(*structure);
     ASSERT_TRUE(values);
     std::vector<float> dense(50 * 37);
-    unpack_values(*structure, values->data(), dense.data(), 37);
+    unpack_values(*structure, DType::kF32, values->data(), dense.data(), 37);
     for (std::int64_t i = 0; i < 50; ++i)
       for (std::int64_t j = 0; j < 37; ++j)
         ASSERT_EQ(dense[static_cast<std::size_t>(i * 37 + j)],
@@ -93,9 +105,11 @@ TEST_P(DenseCheckTest, GemmCallComputesTheProblemAndErrorsAreSeen) {
   for (std::int64_t i = 0; i < 33; ++i)
     for (std::int64_t j = 0; j < 29; ++j)
       if (mask.at(i, j)) dense[static_cast<std::size_t>(i * 29 + j)] = trial_weight(i, j);
-  const auto unused = FloatBuffer::make(1);
+  const auto unused = ElementBuffer::make(DType::kF32, 1);
   const Operands x = trial->operands(*unused);
-  const GemmCall call = make_gemm_call(problem, 11, {dense.data(), x.b, x.ldb, x.c, x.ldc});
+  const GemmCall call = make_gemm_call(
+      problem, 11,
+      {dense.data(), static_cast<const float*>(x.b), x.ldb, static_cast<float*>(x.c), x.ldc});
   run_gemm(call);
   const auto good = trial->check_dense(dense.data());
   EXPECT_TRUE(good) << good.error().message;
@@ -178,6 +192,32 @@ TEST_F(TrialOnKernelsTest, AcceptsARightPlanAndKeepsItsOperands) {
     const auto checked = trial->check(**plan, 0);
     EXPECT_TRUE(checked) << checked.error().message;
   }
+}
+
+// Whole plans of narrow elements, as the default planner makes them: one storage format for all three operations, an odd
+// number of columns, edge blocks.
+TEST_F(TrialOnKernelsTest, AcceptsPlansOfPairs) {
+  const Mask mask = blocky_mask(90, 76);
+  request_.mask = &mask;
+  for (const ElementTypes types : {ElementTypes::kBf16, ElementTypes::kBf16F32})
+    for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
+      request_.problems.clear();
+      for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm}) {
+        Problem problem = problem_of(mask, op, 21);
+        problem.types = types;
+        problem.layout_b = problem.layout_c = layout;
+        request_.problems.push_back(problem);
+      }
+      const auto plan = ExecutablePlan::create(*engine_, request_);
+      ASSERT_TRUE(plan) << plan.error().message;
+      EXPECT_EQ(group_of((*plan)->plan().format), 2);
+      for (std::size_t i = 0; i < request_.problems.size(); ++i) {
+        auto trial = Trial::make(mask, request_.problems[i]);
+        ASSERT_TRUE(trial) << trial.error().message;
+        const auto checked = trial->check(**plan, i);
+        EXPECT_TRUE(checked) << (*plan)->kernel_name_of(i) << ": " << checked.error().message;
+      }
+    }
 }
 
 // A plan for another mask computes other numbers: the check must say so.

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How one call of a kernel is laid out (declared in registry.h): what it packs, what it keeps in scratch, and along which
+// dimensions it may be split.
+#include <cstdint>
+#include <numeric>
+
+#include "targets/base/dtype.h"
+#include "targets/target.h"
+#include "templates/element_types.h"
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
+#include "templates/schedule.h"
+#include "templates/spec_dims.h"
+
+namespace lacuna {
+namespace {
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+// At least 64 rows, and whole vectors of 16 where twice as many rows are enough for that: a few KiB, which stay in L1.
+std::int64_t panels_per_group(const KernelSpec& spec) {
+  const std::int64_t height = dims_of(spec).height;
+  constexpr std::int64_t kLeastRows = 64;
+  constexpr std::int64_t kRowsOfAVector = 16;
+  const std::int64_t least = (kLeastRows + height - 1) / height;
+  const std::int64_t whole = round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
+  return whole * height <= 2 * kLeastRows ? whole : least;
+}
+
+bool groups_columns(const KernelSpec& spec) {
+  if (is_jammed(spec) || spec.schedule.nv != 1) return false;
+  const bool packs_rows = packs_c(spec) && group_elements(spec.types) == 1;
+  return spec.layout_c == Layout::kRowMajor || packs_rows;
+}
+
+bool takes_stretches(const KernelSpec& spec) {
+  return packs_c(spec) && operand_types(spec.types).result == DType::kF32;
+}
+
+bool stages_values(const KernelSpec& spec) {
+  const bool by_column = spec.schedule.strategy == Strategy::kColumnTile;
+  return spec.op == Op::kSpmmTransposed && (by_column || group_elements(spec.types) != 1);
+}
+
+bool packs_c(const KernelSpec& spec) {
+  return !is_jammed(spec) && spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
+         spec.layout_c == Layout::kColMajor;
+}
+
+std::int64_t packed_row_of_c(const Target& target, std::int64_t rows_in) {
+  return round_up(rows_in, target.f32_lanes()) | kLineFloats;
+}
+
+namespace {
+
+// Lanes of the staged values of `panels` panels, whose blocks might be all there.
+std::int64_t staged_floats(const KernelSpec& spec, std::int64_t rows_in, std::int64_t panels) {
+  const Bsr block = counted_as(spec.format);
+  return stages_values(spec) ? (rows_in + block.r) * block.c * panels / block.group : 0;
+}
+
+std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
+                              std::int64_t n) {
+  const std::int64_t lanes = target.f32_lanes();
+  const std::int64_t width = spec.schedule.nv * lanes;
+  if (!spec.schedule.pack) return width;
+  const bool whole = spec.schedule.order == LoopOrder::kPanelOuter;
+  const bool collects = spec.layout_c == Layout::kColMajor;
+  const std::int64_t panels = collects ? panels_per_group(spec) : 1;
+  const std::int64_t b =
+      round_up(rows_in / group_elements(spec.types), lanes) * (whole ? round_up(n, width) : width);
+  const std::int64_t c = collects ? round_up(panels * dims_of(spec).height, lanes) * width : 0;
+  return width + b + c + staged_floats(spec, rows_in, panels);
+}
+
+std::int64_t sddmm_scratch(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
+                           std::int64_t rows_out, std::int64_t n) {
+  const std::int64_t lanes = target.f32_lanes();
+  if (!spec.schedule.pack) return 0;
+  if (is_jammed(spec))
+    return ((spec.layout_c == Layout::kColMajor ? rows_in : 0) +
+            (spec.layout_b == Layout::kColMajor ? rows_out : 0)) *
+           round_up(n, lanes);
+  const std::int64_t columns = takes_stretches(spec) ? kPackedColumns : round_up(n, lanes);
+  const std::int64_t groups = columns / group_elements(spec.types);
+  const std::int64_t c = !packs_c(spec) ? 0
+                         : group_elements(spec.types) == 1
+                             ? round_up(rows_in, lanes) * kPackedRowOfC
+                             : groups * packed_row_of_c(target, rows_in);
+  return groups * round_up(counted_as(spec.format).r, lanes) + c;
+}
+
+}  // namespace
+
+std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
+                            std::int64_t rows_out, std::int64_t n) {
+  const std::int64_t lanes = target.f32_lanes();
+  const std::int64_t width = spec.schedule.nv * lanes;
+  switch (spec.schedule.strategy) {
+    case Strategy::kRowTile:
+      return row_tile_scratch(spec, target, rows_in, n);
+    case Strategy::kScatter: {
+      const std::int64_t rows = round_up(rows_in, lanes) + round_up(rows_out, lanes);
+      return width + (spec.schedule.pack ? rows * width : 0);
+    }
+    case Strategy::kColumnTile:
+      return staged_floats(spec, rows_in, 1);
+    case Strategy::kSddmmTile:
+      return sddmm_scratch(spec, target, rows_in, rows_out, n);
+  }
+  return 0;
+}
+
+PanelDirection panel_direction(const KernelSpec& spec) {
+  const bool by_column =
+      spec.op == Op::kSpmmTransposed && spec.schedule.strategy != Strategy::kScatter;
+  return by_column ? PanelDirection::kBlockColumns : PanelDirection::kBlockRows;
+}
+
+Splits allowed_splits(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  const std::int32_t width = s.nv * target.f32_lanes();
+  switch (s.strategy) {
+    case Strategy::kRowTile:
+      return {!s.pack, true, width};  // a packed tile is packed once, for all panels
+    case Strategy::kScatter:
+      return {false, true, width};  // panels share rows of C
+    case Strategy::kColumnTile:
+      return {true, true, s.mr};
+    case Strategy::kSddmmTile:
+      // The reduction runs over n.
+      return {true, false, width,
+              packs_c(spec) || (is_jammed(spec) && spec.layout_c == Layout::kColMajor)};
+  }
+  return {};
+}
+
+}  // namespace lacuna

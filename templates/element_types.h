@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ElementTypes: the types of a problem's operands. A closed set of combinations; the table element_types.inc is the
+// only list of them.
+//
+// bf16: products and sums are of f32. Where the target has VDPBF16PS it is used: denormal inputs and sums count as
+// zero, and the two products of a pair are added with one rounding each (Intel SDM, vol. 2, VDPBF16PS); elsewhere inputs
+// are widened and f32 FMAs do the rest. Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
+//
+// Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16. A kernel is then the
+// f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.
+// Reduced dimensions are whole groups: M and K must be multiples of group_elements(). N need not be.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "targets/base/dtype.h"
+#include "targets/base/fields.h"
+
+namespace lacuna {
+
+enum class ElementTypes : std::uint8_t {
+#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator) enumerator,
+#include "templates/element_types.inc"
+#undef LACUNA_ELEMENT_TYPES
+};
+
+template <>
+struct EnumNames<ElementTypes> {
+  static constexpr std::array kNames = {
+#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator) \
+  std::pair{ElementTypes::enumerator, std::string_view(#name)},
+#include "templates/element_types.inc"
+#undef LACUNA_ELEMENT_TYPES
+  };
+};
+
+struct OperandTypes {
+  DType weights, dense, result, accumulator;
+};
+
+[[nodiscard]] constexpr OperandTypes operand_types(ElementTypes types) {
+  constexpr std::array kTable = {
+#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator) \
+  OperandTypes{weights, dense, result, accumulator},
+#include "templates/element_types.inc"
+#undef LACUNA_ELEMENT_TYPES
+  };
+  return kTable[static_cast<std::size_t>(types)];
+}
+
+// Elements of a group of 32 bits: 1 for f32, 2 for bf16.
+[[nodiscard]] constexpr std::int32_t group_elements(ElementTypes types) {
+  return 4 / size_bytes(operand_types(types).dense);
+}
+
+}  // namespace lacuna

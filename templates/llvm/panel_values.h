@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The values of a panel as a register tile reads them: in place, or *staged*, that is rearranged in scratch once per
+// call where the stored order does not serve (stages_values() in registry.h).
+#pragma once
+
+#include "templates/llvm/kernel_builder.h"
+
+namespace lacuna {
+
+// Group (output row i, depth d) of entry e is at base + (e - first) * block_bytes + d * depth_bytes + i * row_bytes,
+// with the bytes of block_shape().
+struct PanelValues {
+  llvm::Value* base = nullptr;
+  llvm::Value* first = nullptr;  // the entry that `base` belongs to
+};
+
+// Of entries [begin, end), which `staged` has room for: the transposed blocks, for spmm_transposed.
+[[nodiscard]] PanelValues stage_values(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end,
+                                       llvm::Value* staged);
+
+}  // namespace lacuna

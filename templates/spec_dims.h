@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the registry's files read off a spec.
+#pragma once
+
+#include <variant>
+
+#include "templates/format.h"
+#include "templates/kernel_spec.h"
+#include "templates/problem.h"
+
+namespace lacuna {
+
+struct BlockDims {
+  int height = 1;  // output rows of a panel
+  int depth = 1;   // reduced rows of a block
+};
+
+[[nodiscard]] inline BlockDims dims_of(const KernelSpec& spec) {
+  const Bsr block = counted_as(spec.format);
+  if (spec.op == Op::kSpmmTransposed) return {block.c, block.r};
+  return {block.r, block.c};
+}
+
+[[nodiscard]] inline bool is_jammed(const KernelSpec& spec) {
+  return std::holds_alternative<Jam>(spec.format);
+}
+
+}  // namespace lacuna
