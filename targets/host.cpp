@@ -10,6 +10,8 @@
 #include <sched.h>
 #include <string>
 #include <string_view>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <vector>
 
 #include "targets/base/env.h"
@@ -44,9 +46,23 @@ Caches read_hwloc_caches() {
   return caches;
 }
 
+// Whether this process may use tiles of the matrix unit: it has to ask for that part of a thread's state once, for all
+// its threads (Linux, Documentation/arch/x86/xstate.rst).
+bool request_matrix_unit() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+CpuFacts usable_facts() {
+  CpuFacts facts = read_cpu_facts(native_cpuid());
+  if (facts.has_feature("amx-tile") && !request_matrix_unit())
+    std::erase_if(facts.features, [](const std::string& f) { return f.starts_with("amx"); });
+  return facts;
+}
+
 // These cannot change while the process runs; reading them takes milliseconds.
 const CpuFacts& native_facts() {
-  static const CpuFacts kFacts = read_cpu_facts(native_cpuid());
+  static const CpuFacts kFacts = usable_facts();
   return kFacts;
 }
 const Caches& hwloc_caches() {

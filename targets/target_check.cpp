@@ -45,10 +45,10 @@ constexpr std::array kRanges = {
 };
 
 // A test compares this with what host probing may report.
-constexpr std::array<std::string_view, 16> kX86Features = {
-    "avx",     "avx2",       "avx512bf16", "avx512bw", "avx512cd",   "avx512dq",
-    "avx512f", "avx512fp16", "avx512vbmi", "avx512vl", "avx512vnni", "avxvnni",
-    "bmi",     "bmi2",       "f16c",       "fma"};
+constexpr std::array<std::string_view, 19> kX86Features = {
+    "amx-bf16", "amx-int8", "amx-tile", "avx",        "avx2",       "avx512bf16", "avx512bw",
+    "avx512cd", "avx512dq", "avx512f",  "avx512fp16", "avx512vbmi", "avx512vl",   "avx512vnni",
+    "avxvnni",  "bmi",      "bmi2",     "f16c",       "fma"};
 constexpr std::array<std::string_view, 7> kAarch64Features = {"bf16", "dotprod", "fullfp16", "i8mm",
                                                               "neon", "sve",     "sve2"};
 

@@ -112,6 +112,9 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
     }
     case Strategy::kColumnTile:
       return staged_floats(spec, rows_in, 1);
+    case Strategy::kMatrixTile:
+      return kTileConfigFloats +
+             kMatrixTileRows * kMatrixTileRows * spec.schedule.mr * spec.schedule.nv;
     case Strategy::kSddmmTile:
       return sddmm_scratch(spec, target, rows_in, rows_out, n);
   }
@@ -134,6 +137,8 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
       return {false, true, width};  // panels share rows of C
     case Strategy::kColumnTile:
       return {true, true, s.mr};
+    case Strategy::kMatrixTile:
+      return {true, true, static_cast<std::int32_t>(s.mr * kMatrixTileRows)};
     case Strategy::kSddmmTile:
       // The reduction runs over n.
       return {true, false, width,

@@ -4,8 +4,9 @@
 // only list of them.
 //
 // bf16: products and sums are of f32. Where the target has VDPBF16PS it is used: denormal inputs and sums count as
-// zero, and the two products of a pair are added with one rounding each (Intel SDM, vol. 2, VDPBF16PS); elsewhere inputs
-// are widened and f32 FMAs do the rest. Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
+// zero, as do results that round to denormals, and the two products of a pair are added with one rounding each (Intel SDM,
+// vol. 2, VDPBF16PS; the matrix unit's TDPBF16PS does the same); elsewhere inputs are widened and f32 FMAs do the rest.
+// Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
 //
 // Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16. A kernel is then the
 // f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.

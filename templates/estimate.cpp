@@ -164,6 +164,29 @@ WorkEstimate column_tile(const KernelSpec& spec, const Shape& s, const BlockCoun
   return work;
 }
 
+// A tile of the matrix unit is loaded by rows, 16 of them, and multiplied one row of tokens a cycle.
+WorkEstimate matrix_tile(const KernelSpec& spec, const Target& target, const Shape& s,
+                         const BlockCounts& counts) {
+  const double blocks = static_cast<double>(counts.blocks);
+  const auto tile = static_cast<double>(kMatrixTileRows);
+  const double steps = ceil_div(s.depth, tile);
+  const double row_tiles = ceil_div(s.r, tile);
+  const double token_tiles = ceil_div(s.n, tile);
+  const double products = blocks * steps * row_tiles * token_tiles;
+  WorkEstimate work;
+  work.fmas = products * tile * target.pipes.fma_per_cycle;
+  work.vector_loads = products * tile * (1 / s.mr + 1 / s.nv);
+  work.stores = 2 * static_cast<double>(counts.rows_out) / s.lanes * s.n;
+  work.vector_loads += static_cast<double>(counts.rows_out) / s.lanes * s.n;
+  work.tile_passes =
+      static_cast<double>(counts.panels) * ceil_div(row_tiles, s.nv) * ceil_div(token_tiles, s.mr);
+  const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
+  work.bytes_a = blocks * s.r * s.c * s.a_bytes * (streams_a ? ceil_div(token_tiles, s.mr) : 1);
+  work.bytes_b = blocks * s.c * s.n * s.b_bytes * ceil_div(row_tiles, s.nv);
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
+  return work;
+}
+
 WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
   const double blocks = static_cast<double>(counts.blocks);
   const double row_vectors = ceil_div(s.r, s.lanes);
@@ -298,7 +321,8 @@ WorkEstimate jam_work(const KernelSpec& spec, const Shape& s, const BlockCounts&
   return {};
 }
 
-WorkEstimate bsr_work(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+WorkEstimate bsr_work(const KernelSpec& spec, const Target& target, const Shape& s,
+                      const BlockCounts& counts) {
   switch (spec.schedule.strategy) {
     case Strategy::kRowTile:
       return row_tile(spec, s, counts);
@@ -306,6 +330,8 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Shape& s, const BlockCounts&
       return scatter(spec, s, counts);
     case Strategy::kColumnTile:
       return column_tile(spec, s, counts);
+    case Strategy::kMatrixTile:
+      return matrix_tile(spec, target, s, counts);
     case Strategy::kSddmmTile:
       return sddmm_tile(spec, s, counts);
   }
@@ -317,9 +343,10 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Shape& s, const BlockCounts&
 WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
                            std::int64_t n) {
   const Shape s = shape_of(spec, target, n);
-  WorkEstimate work = std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, s, counts); },
-                                           [&](const Jam&) { return jam_work(spec, s, counts); }},
-                                 spec.format);
+  WorkEstimate work =
+      std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, target, s, counts); },
+                           [&](const Jam&) { return jam_work(spec, s, counts); }},
+                 spec.format);
   const auto rows_in = static_cast<double>(counts.rows_in);
   const auto rows_out = static_cast<double>(counts.rows_out);
   const bool sddmm = spec.op == Op::kSddmm;  // B has the rows of A
@@ -327,7 +354,8 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
       rows_in * (sddmm ? s.c_bytes : s.b_bytes) + rows_out * (sddmm ? s.b_bytes : s.c_bytes);
   work.footprint_bytes = static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
   // Widened elements take two FMAs a group, and as many instructions to widen the scalar.
-  if (!multiplies_groups(spec.types, target)) {
+  const bool vector_code = spec.schedule.strategy != Strategy::kMatrixTile;
+  if (vector_code && !multiplies_groups(spec.types, target)) {
     constexpr double kPerGroup = 4;
     work.fmas *= kPerGroup;
   }

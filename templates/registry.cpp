@@ -144,6 +144,35 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
   return check_registers(spec, target, registers_needed(spec, target));
 }
 
+// Tiles of sums, those of the shorter side of the register tile, and two that take turns.
+Result<> check_matrix_tile(const KernelSpec& spec, const Target& target) {
+  const Schedule& s = spec.schedule;
+  if (!target.has_feature("amx-tile") || !target.has_feature("amx-bf16"))
+    return make_error(ErrorCode::kUnsupported, "{} has no matrix unit for {}", target.name,
+                      to_text(spec.types));
+  if (spec.op != Op::kSpmm || operand_types(spec.types).dense != DType::kBf16)
+    return make_error(ErrorCode::kInvalidArgument, "the amx strategy is for spmm of bf16");
+  if (spec.layout_b != Layout::kColMajor || spec.layout_c != Layout::kColMajor)
+    return make_error(ErrorCode::kInvalidArgument, "the amx strategy needs column-major B and C");
+  constexpr int kTiles = 8;
+  if (const int needed = s.mr * s.nv + std::min(s.mr, s.nv) + 2; needed > kTiles)
+    return make_error(ErrorCode::kInvalidArgument, "mr {} x nv {} needs {} tiles, there are {}",
+                      s.mr, s.nv, needed, kTiles);
+  const auto [r, c, group] = std::get<Bsr>(spec.format);
+  const int rows = static_cast<int>(kMatrixTileRows) * s.nv;
+  if (r % rows != 0 && (s.nv > 1 || r > kMatrixTileRows))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the {} rows of a block are not a multiple of nv {} tiles of {}", r, s.nv,
+                      kMatrixTileRows);
+  const int columns = static_cast<int>(kMatrixTileRows) * group;
+  if (c > columns && c % columns != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the {} columns of a block are not a multiple of a tile's {}", c, columns);
+  if (s.pack || s.ku != 1)
+    return make_error(ErrorCode::kInvalidArgument, "the amx strategy needs ku 1, without pack");
+  return {};
+}
+
 // Jammed rows: r rows of B, ku sums for each, in whole vectors along n.
 Result<> check_jam_sddmm(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
@@ -193,6 +222,8 @@ bool has_strategy(const KernelSpec& spec, Strategy strategy) {
       return spec.op != Op::kSddmm;
     case Strategy::kScatter:
       return spec.op == Op::kSpmmTransposed;
+    case Strategy::kMatrixTile:
+      return spec.op == Op::kSpmm && !is_jammed(spec);
     case Strategy::kSddmmTile:
       return spec.op == Op::kSddmm;
   }
@@ -230,6 +261,8 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
       return balanced_parts(dims_of(spec).depth);
     case Strategy::kColumnTile:
       return {1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28};
+    case Strategy::kMatrixTile:
+      return {1, 2, 3, 4, 5};
     case Strategy::kSddmmTile:
       return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20};
   }
@@ -251,7 +284,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
   LACUNA_TRY_VOID(check_format(spec.format));
   LACUNA_TRY_VOID(check_group(spec));
-  // LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
+  // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
   if (!multiplies_groups(spec.types, target) && s.ku != 1)
     return make_error(ErrorCode::kInvalidArgument, "{} is widened on {}, which needs ku 1",
                       to_text(spec.types), target.name);
@@ -265,6 +298,8 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return check_scatter(spec, target);
     case Strategy::kColumnTile:
       return check_column_tile(spec, target);
+    case Strategy::kMatrixTile:
+      return check_matrix_tile(spec, target);
     case Strategy::kSddmmTile:
       return check_sddmm_tile(spec, target);
   }
@@ -273,8 +308,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
 
 std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
   std::vector<Schedule> legal;
-  for (const Strategy strategy :
-       {Strategy::kRowTile, Strategy::kScatter, Strategy::kColumnTile, Strategy::kSddmmTile}) {
+  for (const auto& [strategy, name] : EnumNames<Strategy>::kNames) {
     if (!has_strategy(spec, strategy)) continue;
     for (const int mr : scalar_sides(spec, strategy))
       for (const int nv : {1, 2, 3, 4, 6})

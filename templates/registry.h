@@ -51,6 +51,10 @@ inline constexpr std::int64_t kLineFloats = 16;
 // sddmm only: n is contiguous in what the tiles read as C, and tiles of one vector take ku columns at once.
 [[nodiscard]] bool groups_columns(const KernelSpec& spec);
 
+// The amx strategy: rows (and 32-bit columns) of a tile, and what its scratch holds before the sums.
+inline constexpr std::int64_t kMatrixTileRows = 16;
+inline constexpr std::int64_t kTileConfigFloats = 16;
+
 // Floats of KernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,
                                           std::int64_t rows_in, std::int64_t rows_out,

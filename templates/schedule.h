@@ -20,6 +20,7 @@ enum class Strategy : std::uint8_t {
   kRowTile,  // vectors along n; A's values are broadcast (spmm, spmm_transposed)
   kScatter,  // spmm_transposed for narrow blocks and jammed rows: rows of B stay in registers, C is updated in cache
   kColumnTile,  // vectors along A's rows (columns when transposed); B's elements are broadcast; C column-major
+  kMatrixTile,  // tiles of a matrix unit (AMX): mr tiles of 16 tokens x nv tiles of 16 of A's rows
   kSddmmTile,  // vectors along A's rows; C's elements are broadcast; reduction over n. Jammed rows: vectors along n
 };
 
@@ -28,6 +29,7 @@ struct EnumNames<Strategy> {
   static constexpr std::array kNames = {std::pair{Strategy::kRowTile, std::string_view("row")},
                                         std::pair{Strategy::kScatter, std::string_view("scatter")},
                                         std::pair{Strategy::kColumnTile, std::string_view("col")},
+                                        std::pair{Strategy::kMatrixTile, std::string_view("amx")},
                                         std::pair{Strategy::kSddmmTile, std::string_view("dot")}};
 };
 
@@ -44,7 +46,7 @@ struct EnumNames<LoopOrder> {
 
 struct Schedule {
   Strategy strategy = Strategy::kRowTile;
-  std::int32_t mr = 4;  // scalar side of the register tile; the r of jammed rows
+  std::int32_t mr = 4;  // scalar (token) side of the register tile; the r of jammed rows
   std::int32_t nv = 1;  // vector side, in vectors
   std::int32_t ku = 1;  // steps of the reduction unrolled
   LoopOrder order = LoopOrder::kPanelOuter;

@@ -11,6 +11,7 @@ class KernelBuilder;
 void emit_row_tile(KernelBuilder& kb);     // bsr_row_tile.cpp
 void emit_scatter(KernelBuilder& kb);      // bsr_scatter.cpp
 void emit_column_tile(KernelBuilder& kb);  // bsr_column_tile.cpp
+void emit_matrix_tile(KernelBuilder& kb);  // matrix_tile.cpp
 void emit_sddmm_tile(KernelBuilder& kb);   // bsr_sddmm_tile.cpp
 void emit_jam_sddmm(KernelBuilder& kb);    // jam_sddmm.cpp
 

@@ -157,8 +157,12 @@ void KernelBuilder::store_result(Value* pointer, Value* vector, Value* mask) {
     ir_.CreateMaskedStore(narrow, pointer, kUnaligned, mask);
 }
 
-// To nearest, ties to even, in integers: the instruction would flush denormals.
+// To nearest, ties to even. The instruction flushes denormals, as those that multiply pairs do.
 Value* KernelBuilder::round_to_bf16(Value* vector) {
+  if (multiplies_groups(spec_.types, target_))
+    return ir_.CreateBitCast(
+        ir_.CreateIntrinsic(llvm::Intrinsic::x86_avx512bf16_cvtneps2bf16_512, {}, {vector}),
+        integers(16, lanes_));
   auto* const type = integers(32, lanes_);
   const auto all = [&](std::uint32_t value) { return llvm::ConstantInt::get(type, value); };
   Value* const bits = ir_.CreateBitCast(vector, type);

@@ -31,6 +31,9 @@ Result<std::unique_ptr<llvm::Module>> lower(llvm::LLVMContext& context, const Ke
     case Strategy::kColumnTile:
       emit_column_tile(builder);
       break;
+    case Strategy::kMatrixTile:
+      emit_matrix_tile(builder);
+      break;
     case Strategy::kSddmmTile:
       if (std::holds_alternative<Jam>(spec.format))
         emit_jam_sddmm(builder);

@@ -67,6 +67,15 @@ TEST(Listing, PairsAreMultipliedWithTheBroadcastFolded) {
   EXPECT_EQ(column.spilled_vectors_in_loops, 0);
 }
 
+TEST(Listing, TheMatrixUnitMultipliesWholeTiles) {
+  const auto listing =
+      list("spmm_bsr32x64g2_bf16f32_bcol_ccol_sapphire_rapids_amx_mr2nv2ku1_po", "sapphire-rapids");
+  // Two steps of a block, for pairs of token tiles, single ones and the last: 4 + 2 + 2 products each.
+  EXPECT_EQ(count(listing.assembly, "tdpbf16ps"), 2U * (4 + 2 + 2));
+  EXPECT_EQ(count(listing.assembly, "ldtilecfg"), 2U);
+  EXPECT_EQ(count(listing.assembly, "tilerelease"), 1U);
+}
+
 TEST(Listing, PairsAreWidenedWhereTheTargetCannotMultiplyThem) {
   const auto listing =
       list("spmm_bsr16x2g2_bf16_brow_crow_skylake_x_row_mr4nv2ku1_po_pack", "skylake-x");

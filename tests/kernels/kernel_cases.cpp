@@ -99,6 +99,8 @@ std::int64_t tile_width(const KernelCase& kernel_case) {
       return std::int64_t{s.nv} * kernel_case.target.f32_lanes();
     case Strategy::kColumnTile:
       return s.mr;
+    case Strategy::kMatrixTile:
+      return s.mr * kMatrixTileRows;
     case Strategy::kSddmmTile:
       if (std::holds_alternative<Jam>(kernel_case.spec.format))
         return std::int64_t{s.ku} * kernel_case.target.f32_lanes();

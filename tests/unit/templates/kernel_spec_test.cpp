@@ -97,7 +97,7 @@ TEST_P(KernelNameFaults, QuoteTheNameAndThePart) {
 }
 
 const std::string kSchedule =
-    "' is not <row|scatter|col|dot>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack], for example "
+    "' is not <row|scatter|col|amx|dot>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack], for example "
     "row_mr4nv1ku1_po";
 
 INSTANTIATE_TEST_SUITE_P(

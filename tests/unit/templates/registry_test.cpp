@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules for jammed rows and pairs of bf16; those for blocks of f32 are tested through the kernels they admit.
+// The rules for jammed rows, pairs of bf16 and the matrix unit; those for blocks of f32 are tested through the kernels they admit.
 #include "templates/registry.h"
 
 #include <array>
@@ -72,6 +72,36 @@ TEST(PairSchedules, BreakTheseRules) {
   changed.ku = 2;
   EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 16, 2}, changed), find_target("skylake-x").value()),
             "bf16 is widened on skylake-x, which needs ku 1");
+}
+
+TEST(MatrixSchedules, BreakTheseRules) {
+  const Target sapphire = find_target("sapphire-rapids").value();
+  const auto fault = [&](const Bsr& block, const Schedule& schedule) {
+    KernelSpec spec = pair_spec(Op::kSpmm, block, schedule);
+    spec.layout_b = spec.layout_c = Layout::kColMajor;
+    const auto legal = check_schedule(spec, sapphire);
+    return legal ? std::string() : legal.error().message;
+  };
+  const Schedule amx{Strategy::kMatrixTile, 2, 2, 1, LoopOrder::kPanelOuter, false};
+  EXPECT_EQ(fault({32, 32, 2}, amx), "");
+  EXPECT_EQ(fault({16, 32, 2}, amx),
+            "the 16 rows of a block are not a multiple of nv 2 tiles of 16");
+  EXPECT_EQ(fault({32, 48, 2}, amx), "the 48 columns of a block are not a multiple of a tile's 32");
+  Schedule changed = amx;
+  changed.mr = 3;
+  EXPECT_EQ(fault({32, 32, 2}, changed), "mr 3 x nv 2 needs 10 tiles, there are 8");
+  changed = amx;
+  changed.ku = 2;
+  EXPECT_EQ(fault({32, 32, 2}, changed), "the amx strategy needs ku 1, without pack");
+  KernelSpec spec = pair_spec(Op::kSpmm, {32, 32, 2}, amx);
+  EXPECT_EQ(check_schedule(spec, sapphire).error().message,
+            "the amx strategy needs column-major B and C");
+  EXPECT_EQ(check_schedule(spec, find_target("zen4").value()).error().message,
+            "zen4 has no matrix unit for bf16");
+  spec.types = ElementTypes::kF32;
+  spec.format = Bsr{32, 32};
+  EXPECT_EQ(check_schedule(spec, sapphire).error().message,
+            "the amx strategy is for spmm of bf16");
 }
 
 KernelSpec jam_spec(Op op, const Schedule& schedule) {

@@ -63,7 +63,7 @@ TEST(Schedule, RefusesWhatItDoesNotPrint) {
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(parsed.error().message,
               "schedule '" + text +
-                  "' is not <row|scatter|col|dot>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack], "
+                  "' is not <row|scatter|col|amx|dot>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack], "
                   "for example row_mr4nv1ku1_po");
   }
 }
