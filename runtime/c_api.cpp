@@ -3,8 +3,8 @@
 // The C ABI (lacuna.h): checks what C callers can get wrong, then calls Engine, Mask and ExecutablePlan. Every entry
 // point that can fail goes through guarded(), so that no exception leaves the library.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "lacuna/lacuna.h"
+#include "runtime/c_structs.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/mask_io.h"
@@ -76,51 +77,6 @@ lacuna_status guarded(F&& function) noexcept {
   }
 }
 
-template <class T>
-Result<> require(const T* pointer, const char* name) {
-  if (pointer == nullptr) return make_error(ErrorCode::kInvalidArgument, "{} is null", name);
-  return {};
-}
-
-Result<> require_in(std::int64_t value, std::int64_t low, std::int64_t high, const char* name) {
-  if (value < low || value > high)
-    return make_error(ErrorCode::kInvalidArgument, "{} {} is not in [{}, {}]", name, value, low,
-                      high);
-  return {};
-}
-
-// A caller's option struct. Older callers pass shorter ones (the rest keeps its zeros), newer ones longer ones, whose
-// unknown fields must be zero.
-template <class T>
-Result<T> read_struct(const T* given, const char* name) {
-  T value{};
-  const std::size_t size = given->struct_size;
-  if (size < sizeof(size) || size > 4096)
-    return make_error(ErrorCode::kInvalidArgument, "{}.struct_size {} is not in [{}, 4096]", name,
-                      size, sizeof(size));
-  if (size % alignof(T) !=
-      0)  // no struct has such a size, and an array of them would not be aligned
-    return make_error(ErrorCode::kInvalidArgument, "{}.struct_size {} is not a multiple of {}",
-                      name, size, alignof(T));
-  std::memcpy(&value, given, std::min(size, sizeof(T)));
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
-  for (std::size_t i = sizeof(T); i < size; ++i)
-    if (bytes[i] != 0)
-      return make_error(ErrorCode::kUnsupported, "{} sets a field this version does not know",
-                        name);
-  return value;
-}
-
-// Operands have no optional fields: none may be missing, and unknown ones must be zero.
-Result<> check_operands_struct(const lacuna_operands& operands) {
-  if (operands.struct_size == sizeof operands) return {};
-  if (operands.struct_size < sizeof operands)
-    return make_error(ErrorCode::kInvalidArgument, "operands.struct_size {} is less than {}",
-                      operands.struct_size, sizeof operands);
-  LACUNA_TRY_VOID(read_struct(&operands, "operands"));
-  return {};
-}
-
 Result<std::unique_ptr<lacuna_context>> make_context(const lacuna_context_options* given) {
   lacuna_context_options options{};
   if (given != nullptr) {
@@ -141,43 +97,6 @@ Result<std::unique_ptr<lacuna_context>> make_context(const lacuna_context_option
   context->parallel = own_pool ? ParallelFor{options.parallel_for, options.pool, threads}
                                : openmp_parallel_for(threads);
   return context;
-}
-
-Result<Problem> make_problem(const lacuna_problem& given, const Mask& mask) {
-  LACUNA_TRY_VOID(require_in(given.op, 0, LACUNA_OP_SDDMM, "op"));
-  LACUNA_TRY_VOID(require_in(given.layout_b, 0, LACUNA_COL_MAJOR, "layout_b"));
-  LACUNA_TRY_VOID(require_in(given.layout_c, 0, LACUNA_COL_MAJOR, "layout_c"));
-  LACUNA_TRY_VOID(require_in(given.epilogue, 0, LACUNA_EPILOGUE_BIAS_RELU, "epilogue"));
-  LACUNA_TRY_VOID(require_in(given.accumulate, 0, 1, "accumulate"));
-  Problem problem;
-  problem.op = static_cast<Op>(given.op);
-  problem.m = mask.m();
-  problem.k = mask.k();
-  problem.n = given.n;
-  problem.layout_b = static_cast<Layout>(given.layout_b);
-  problem.layout_c = static_cast<Layout>(given.layout_c);
-  problem.epilogue = static_cast<Epilogue>(given.epilogue);
-  problem.accumulate = given.accumulate == 1;
-  return problem;
-}
-
-// The array's stride is the caller's struct size, the same for all.
-Result<std::vector<Problem>> make_problems(const lacuna_problem* given, std::size_t count,
-                                           const Mask& mask) {
-  std::vector<Problem> problems;
-  if (count == 0) return problems;  // the planner reports it
-  LACUNA_TRY_VOID(require(given, "problems"));
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
-  const std::size_t stride = given->struct_size;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto* const item = reinterpret_cast<const lacuna_problem*>(bytes + i * stride);
-    LACUNA_TRY(const lacuna_problem problem, read_struct(item, "problem"));
-    if (problem.struct_size != stride)
-      return make_error(ErrorCode::kInvalidArgument, "problem {}: struct_size {} differs from {}",
-                        i, problem.struct_size, stride);
-    LACUNA_TRY(problems.emplace_back(), make_problem(problem, mask));
-  }
-  return problems;
 }
 
 Result<std::optional<Format>> pinned_format(const lacuna_plan_options& options) {
@@ -389,10 +308,7 @@ lacuna_status lacuna_plan_execute(const lacuna_plan* plan, size_t problem,
   return guarded([&]() -> lacuna::Result<> {
     LACUNA_TRY_VOID(lacuna::require(plan, "plan"));
     LACUNA_TRY_VOID(lacuna::require(operands, "operands"));
-    LACUNA_TRY_VOID(lacuna::check_operands_struct(*operands));
-    return plan->executable->execute(problem,
-                                     {operands->values, operands->b, operands->ldb, operands->c,
-                                      operands->ldc, operands->bias, operands->n},
-                                     plan->parallel);
+    LACUNA_TRY(const lacuna::Operands given, lacuna::make_operands(*operands));
+    return plan->executable->execute(problem, given, plan->parallel);
   });
 }

@@ -80,6 +80,14 @@ struct Operands {
   std::int64_t ldc = 0;
   const float* bias = nullptr;
   std::int64_t n = 0;  // dense columns of this call
+  // The epilogue's (epilogue.h), where it has them; the dense ones lie like C and are of its type.
+  const float* scale = nullptr;  // one factor, or one for each row of C
+  const void* preactivation = nullptr;
+  std::int64_t ld_preactivation = 0;
+  const void* gate = nullptr;
+  std::int64_t ld_gate = 0;
+  const void* residual = nullptr;
+  std::int64_t ld_residual = 0;
 };
 
 // Immutable after create; execute may be called from several threads on different outputs.

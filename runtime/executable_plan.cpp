@@ -17,6 +17,7 @@
 
 #include "codegen/kernel.h"
 #include "runtime/engine.h"
+#include "runtime/operand_checks.h"
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
@@ -43,7 +44,6 @@ constexpr std::int64_t kFinePanelParts = 256;
 struct Roles {
   const PanelIndex* index = nullptr;
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
-  std::int64_t rows_b = 0, rows_c = 0;     // rows of the dense operands
 };
 
 Roles roles_of(const KernelSpec& spec, const Problem& problem, const Structure& s) {
@@ -51,11 +51,11 @@ Roles roles_of(const KernelSpec& spec, const Problem& problem, const Structure& 
   const auto [m, k] = std::pair(problem.m, problem.k);
   switch (spec.op) {
     case Op::kSpmm:
-      return {&index, m, k, k, m};
+      return {&index, m, k};
     case Op::kSpmmTransposed:
-      return {&index, k, m, m, k};
+      return {&index, k, m};
     case Op::kSddmm:
-      return {&index, m, k, m, k};
+      return {&index, m, k};
   }
   return {};
 }
@@ -106,54 +106,6 @@ float* thread_scratch(std::int64_t floats) {
     if (huge) ::madvise(buffer.get(), bytes, MADV_HUGEPAGE);  // a wish: refusal changes nothing
   }
   return buffer.get();
-}
-
-struct DenseOperand {
-  const char* name;
-  const char* ld_name;
-  const void* data;
-  std::int64_t ld;
-  Layout layout;
-  std::int64_t rows;
-  DType type;
-};
-
-Result<> check_dense(const DenseOperand& x, std::int64_t n) {
-  if (x.rows == 0 || n == 0) return {};  // never touched
-  if (x.data == nullptr) return make_error(ErrorCode::kInvalidArgument, "{} is null", x.name);
-  const bool row_major = x.layout == Layout::kRowMajor;
-  const std::int64_t width = row_major ? n : x.rows;
-  const std::int64_t lines = row_major ? x.rows : n;
-  if (x.ld < width)
-    return make_error(ErrorCode::kInvalidArgument, "{} {} is less than the {} {} of a {} {}",
-                      x.ld_name, x.ld, width, row_major ? "columns" : "rows", to_text(x.layout),
-                      x.name);
-  std::int64_t extent = 0;
-  constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
-  if (__builtin_mul_overflow(x.ld, lines, &extent) || extent > kMaxBytes / size_bytes(x.type))
-    return make_error(ErrorCode::kInvalidArgument,
-                      "{} {} x {} lines of {} exceed the address space", x.ld_name, x.ld, lines,
-                      x.name);
-  return {};
-}
-
-Result<> check_operands(const Problem& problem, const Roles& roles, std::int64_t values,
-                        const Operands& operands) {
-  if (operands.n < 0)
-    return make_error(ErrorCode::kInvalidArgument, "n {} is negative", operands.n);
-  if (operands.values == nullptr && values != 0)
-    return make_error(ErrorCode::kInvalidArgument, "values is null");
-  const OperandTypes types = operand_types(problem.types);
-  const DType type_c = problem.op == Op::kSddmm ? types.dense : types.result;
-  LACUNA_TRY_VOID(check_dense(
-      {"b", "ldb", operands.b, operands.ldb, problem.layout_b, roles.rows_b, types.dense},
-      operands.n));
-  LACUNA_TRY_VOID(check_dense(
-      {"c", "ldc", operands.c, operands.ldc, problem.layout_c, roles.rows_c, type_c}, operands.n));
-  if (problem.epilogue != Epilogue::kNone && operands.bias == nullptr && roles.rows_out != 0)
-    return make_error(ErrorCode::kInvalidArgument, "bias is null, the epilogue is {}",
-                      to_text(problem.epilogue));
-  return {};
 }
 
 // One call cut into tasks: number t is panel part t / n_parts and n part t % n_parts.
@@ -225,6 +177,13 @@ KernelArgs make_args(const Roles& roles, const Operands& operands) {
   args.rows_in = roles.rows_in;
   args.panel_end = roles.index->panels();
   args.n_end = operands.n;
+  args.scale = operands.scale;
+  args.preactivation = operands.preactivation;
+  args.gate = operands.gate;
+  args.residual = operands.residual;
+  args.ld_preactivation = operands.ld_preactivation;
+  args.ld_gate = operands.ld_gate;
+  args.ld_residual = operands.ld_residual;
   return args;
 }
 
@@ -323,7 +282,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
                       kernels_.size());
   const BoundKernel& kernel = kernels_[problem];
   const Roles roles = roles_of(kernel.spec, problems_[problem], structure_);
-  LACUNA_TRY_VOID(check_operands(problems_[problem], roles, values_count(), operands));
+  LACUNA_TRY_VOID(check_operands(problems_[problem], values_count(), operands));
   const bool writes_values = kernel.spec.op == Op::kSddmm;
   const DType type = values_type(problems_[problem]);
   if (operands.n == 0) {  // an empty sum: zero for sddmm; spmm has no output at all

@@ -33,16 +33,23 @@ struct KernelArgs {
   const std::int64_t* first_value;  // jammed rows: per panel, where its values begin; else null
   const void* b;
   void* c;                // written by spmm*, read by sddmm
-  const float* bias;      // indexed by C's row; may be null without a bias epilogue
+  const float* bias;      // indexed by C's row; null without a bias in the epilogue
   float* scratch;         // scratch_floats() of this kernel, 64-byte aligned, private to the call
   std::int64_t ldb, ldc;  // in elements
   std::int64_t rows_out;  // of the result: M (spmm, sddmm) or K (spmm_transposed)
   std::int64_t rows_in;   // A's other dimension: K or M
   std::int64_t panel_begin, panel_end;
   std::int64_t n_begin, n_end;
+  // Of the epilogue (epilogue.h), each null or 0 where it has no such part.
+  const float* scale;         // one factor, or one for each of C's rows
+  const void* preactivation;  // x, dense like C and of its type, as are gate and residual
+  const void* gate;
+  const void* residual;
+  std::int64_t ld_preactivation, ld_gate, ld_residual;  // in elements
 };
 
-static_assert(sizeof(KernelArgs) == 136 && offsetof(KernelArgs, ldb) == 72);
+static_assert(sizeof(KernelArgs) == 192 && offsetof(KernelArgs, ldb) == 72 &&
+              offsetof(KernelArgs, scale) == 136);
 
 using SparseKernel = void (*)(const KernelArgs*);
 

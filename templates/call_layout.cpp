@@ -7,7 +7,9 @@
 
 #include "targets/base/dtype.h"
 #include "targets/target.h"
+#include "templates/activation.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -32,6 +34,32 @@ std::int64_t panels_per_group(const KernelSpec& spec) {
   const std::int64_t least = (kLeastRows + height - 1) / height;
   const std::int64_t whole = round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
   return whole * height <= 2 * kLeastRows ? whole : least;
+}
+
+bool finishes_in_registers(const Epilogue& epilogue) {
+  const bool costs_nothing =
+      epilogue.activation == Activation::kNone || epilogue.activation == Activation::kRelu;
+  return costs_nothing && !epilogue.has_operands();
+}
+
+std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
+  const Schedule& s = spec.schedule;
+  if (finishes_in_registers(spec.epilogue)) return 0;
+  const std::int64_t registers = std::int64_t{s.mr} * s.nv * lanes;
+  const std::int64_t columns = kTransposedColumns * kTransposedRows;
+  const bool transposes = spec.layout_c == Layout::kColMajor;
+  switch (s.strategy) {
+    case Strategy::kRowTile:
+      return transposes ? columns : registers;
+    case Strategy::kColumnTile:
+      return registers;
+    case Strategy::kScatter:
+      return transposes ? columns : 0;  // a row-major C, or its copy in scratch, is such a tile
+    case Strategy::kMatrixTile:         // all its sums go through scratch
+    case Strategy::kSddmmTile:
+      break;
+  }
+  return 0;
 }
 
 bool groups_columns(const KernelSpec& spec) {
@@ -70,14 +98,15 @@ std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std:
                               std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
   const std::int64_t width = spec.schedule.nv * lanes;
-  if (!spec.schedule.pack) return width;
+  const std::int64_t fixed = width + sums_tile_floats(spec, lanes);
+  if (!spec.schedule.pack) return fixed;
   const bool whole = spec.schedule.order == LoopOrder::kPanelOuter;
   const bool collects = spec.layout_c == Layout::kColMajor;
   const std::int64_t panels = collects ? panels_per_group(spec) : 1;
   const std::int64_t b =
       round_up(rows_in / group_elements(spec.types), lanes) * (whole ? round_up(n, width) : width);
   const std::int64_t c = collects ? round_up(panels * dims_of(spec).height, lanes) * width : 0;
-  return width + b + c + staged_floats(spec, rows_in, panels);
+  return fixed + b + c + staged_floats(spec, rows_in, panels);
 }
 
 std::int64_t sddmm_scratch(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
@@ -108,10 +137,10 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
       return row_tile_scratch(spec, target, rows_in, n);
     case Strategy::kScatter: {
       const std::int64_t rows = round_up(rows_in, lanes) + round_up(rows_out, lanes);
-      return width + (spec.schedule.pack ? rows * width : 0);
+      return width + sums_tile_floats(spec, lanes) + (spec.schedule.pack ? rows * width : 0);
     }
     case Strategy::kColumnTile:
-      return staged_floats(spec, rows_in, 1);
+      return sums_tile_floats(spec, lanes) + staged_floats(spec, rows_in, 1);
     case Strategy::kMatrixTile:
       return kTileConfigFloats +
              kMatrixTileRows * kMatrixTileRows * spec.schedule.mr * spec.schedule.nv;

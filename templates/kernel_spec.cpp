@@ -14,6 +14,7 @@
 #include "targets/base/result.h"
 #include "targets/base/text.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
@@ -60,21 +61,6 @@ std::string_view cut_word(std::string_view& text) {
   const std::string_view word = text.substr(0, end);
   text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   return word;
-}
-
-// The longest epilogue that `text` ends with, cut off.
-Epilogue cut_epilogue(std::string_view& text) {
-  Epilogue found = Epilogue::kNone;
-  std::string_view rest = text;
-  for (const auto& [epilogue, name] : EnumNames<Epilogue>::kNames) {
-    std::string_view before = text;
-    if (epilogue == Epilogue::kNone || !cut_suffix(before, fmt::format("_{}", name))) continue;
-    if (before.size() > rest.size()) continue;
-    found = epilogue;
-    rest = before;
-  }
-  text = rest;
-  return found;
 }
 
 std::optional<Layout> parse_layout(std::string_view word, char operand) {
@@ -143,7 +129,7 @@ std::string kernel_name(const KernelSpec& spec, std::string_view target_name) {
   std::string name = fmt::format("{}_{}_{}_b{}_c{}_{}_{}", to_text(spec.op), to_text(spec.format),
                                  to_text(spec.types), short_name(spec.layout_b),
                                  short_name(spec.layout_c), target, to_text(spec.schedule));
-  if (spec.epilogue != Epilogue::kNone) name += fmt::format("_{}", to_text(spec.epilogue));
+  if (!spec.epilogue.is_none()) name += fmt::format("_{}", to_text(spec.epilogue));
   if (spec.accumulate) name += "_acc";
   return name;
 }

@@ -21,7 +21,7 @@ struct KernelSpec {
   ElementTypes types = ElementTypes::kF32;
   Layout layout_b = Layout::kRowMajor;
   Layout layout_c = Layout::kRowMajor;
-  Epilogue epilogue = Epilogue::kNone;
+  Epilogue epilogue = {};
   bool accumulate = false;
   Format format = Bsr{};
   Schedule schedule;

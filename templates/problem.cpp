@@ -13,15 +13,6 @@
 namespace lacuna {
 namespace {
 
-// Enumerators may come from the C interface as bare numbers.
-template <NamedEnum E>
-Result<> check_known(const char* field, E value) {
-  for (const auto& [known, name] : EnumNames<E>::kNames)
-    if (known == value) return {};
-  return make_error(ErrorCode::kInvalidArgument, "{} {} is not a known value", field,
-                    static_cast<int>(value));
-}
-
 // Kernels address rows of B by 32-bit element indices (abi.h).
 Result<> check_extent(const char* field, std::int64_t extent) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
@@ -43,11 +34,11 @@ Result<> check_problem(const Problem& problem) {
   LACUNA_TRY_VOID(check_known("types", problem.types));
   LACUNA_TRY_VOID(check_known("layout_b", problem.layout_b));
   LACUNA_TRY_VOID(check_known("layout_c", problem.layout_c));
-  LACUNA_TRY_VOID(check_known("epilogue", problem.epilogue));
+  LACUNA_TRY_VOID(check_epilogue(problem.epilogue));
   LACUNA_TRY_VOID(check_extent("m", problem.m));
   LACUNA_TRY_VOID(check_extent("k", problem.k));
   LACUNA_TRY_VOID(check_extent("n", problem.n));
-  if (problem.op == Op::kSddmm && problem.epilogue != Epilogue::kNone)
+  if (problem.op == Op::kSddmm && !problem.epilogue.is_none())
     return make_error(ErrorCode::kInvalidArgument, "sddmm takes no epilogue, not {}",
                       to_text(problem.epilogue));
   const std::int32_t group = group_elements(problem.types);

@@ -9,7 +9,7 @@
 // A is sparse (the weights), B and C are dense. Layout of a dense X[R,N]: row-major holds X(r,n) at
 // x[r*ldx + n] (n contiguous: "feature-major"); column-major holds it at x[r + n*ldx] (r contiguous: what
 // trainers call token-major). No alignment is required; 64-byte aligned rows are faster.
-// B and C never alias. Stored zeros of A take part in the product: a non-finite element of B that meets one
+// B and C never alias, nor C and an operand of the epilogue (epilogue.h). Stored zeros of A take part in the product: a non-finite element of B that meets one
 // gives NaN.
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 
 namespace lacuna {
 
@@ -43,17 +44,6 @@ struct EnumNames<Layout> {
       std::pair{Layout::kColMajor, std::string_view("col_major")}};
 };
 
-// Applied to each element of C when it is stored. The bias is indexed by C's row (m; k for spmm_transposed).
-enum class Epilogue : std::uint8_t { kNone, kBias, kBiasRelu };
-
-template <>
-struct EnumNames<Epilogue> {
-  static constexpr std::array kNames = {
-      std::pair{Epilogue::kNone, std::string_view("none")},
-      std::pair{Epilogue::kBias, std::string_view("bias")},
-      std::pair{Epilogue::kBiasRelu, std::string_view("bias_relu")}};
-};
-
 struct Problem {
   Op op = Op::kSpmm;
   std::int64_t m = 0;  // rows of A
@@ -62,8 +52,8 @@ struct Problem {
   ElementTypes types = ElementTypes::kF32;
   Layout layout_b = Layout::kRowMajor;
   Layout layout_c = Layout::kRowMajor;
-  Epilogue epilogue = Epilogue::kNone;  // must be none for sddmm
-  bool accumulate = false;              // true: beta = 1, the result is added to what is there
+  Epilogue epilogue = {};   // must be none for sddmm
+  bool accumulate = false;  // true: beta = 1, the result is added to what is there
 
   bool operator==(const Problem&) const = default;
   template <class Self, class Visit>

@@ -11,6 +11,7 @@
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -280,8 +281,9 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
        {std::tuple{"mr", s.mr, 64}, {"nv", s.nv, 16}, {"ku", s.ku, 64}})
     if (value < 1 || value > high)
       return make_error(ErrorCode::kInvalidArgument, "{} {} is outside [1, {}]", name, value, high);
-  if (spec.op == Op::kSddmm && spec.epilogue != Epilogue::kNone)
+  if (spec.op == Op::kSddmm && !spec.epilogue.is_none())
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
+  LACUNA_TRY_VOID(check_epilogue(spec.epilogue));
   LACUNA_TRY_VOID(check_format(spec.format));
   LACUNA_TRY_VOID(check_group(spec));
   // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.

@@ -34,6 +34,15 @@ extern const std::uint32_t kTemplateVersion;
 // A row-tile kernel with a column-major C: how many panels it collects in scratch before it transposes them out.
 [[nodiscard]] std::int64_t panels_per_group(const KernelSpec& spec);
 
+// Whether store paths apply the epilogue to the registers that hold the sums: scale, bias and relu. Any other one needs
+// registers that a tile of sums does not leave free, and more code than can be repeated for each of them: the sums go to
+// a tile in scratch of sums_tile_floats() floats first, and a loop takes them from there to C (llvm/finish.h).
+[[nodiscard]] bool finishes_in_registers(const Epilogue& epilogue);
+[[nodiscard]] std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes);
+// A column-major C is transposed out of scratch so many columns and rows at a time.
+inline constexpr std::int64_t kTransposedColumns = 4;
+inline constexpr std::int64_t kTransposedRows = 64;
+
 // sddmm only: the kernel packs a column-major C in every call (the layout of scratch is described in
 // templates/llvm/sddmm_operands.h). kPackedRowOfC floats, an odd number of cache lines, spread the rows
 // of the copy over all sets of L1.

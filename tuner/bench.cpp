@@ -73,7 +73,7 @@ Result<LoadedBaseline> load_baseline(GemmLibrary library, std::int32_t threads, 
 
 Result<Baselines> load_baselines(const PlanRequest& request, BenchResult& result) {
   Problem plain = request.problems.front();
-  plain.epilogue = Epilogue::kNone;
+  plain.epilogue = {};
   plain.accumulate = false;
   plain.types = ElementTypes::kF32;
   Baselines all;

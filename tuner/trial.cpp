@@ -22,13 +22,16 @@
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
+#include "templates/epilogue_reference.h"
 #include "templates/problem.h"
 #include "tuner/counter_random.h"
 
 namespace lacuna {
 namespace {
 
-constexpr std::uint64_t kSeedA = 11, kSeedB = 12, kSeedC = 13, kSeedBias = 14;
+constexpr std::uint64_t kSeedA = 11, kSeedB = 12, kSeedC = 13, kSeedBias = 14, kSeedScale = 15,
+                        kSeedPreactivation = 16, kSeedGate = 17, kSeedResidual = 18;
 // Multiply-adds and outputs of the reference: about 30 ms of scalar code, 16 MB.
 constexpr std::int64_t kReferenceFmas = 10'000'000;
 constexpr std::int64_t kReferenceOutputs = 500'000;
@@ -114,17 +117,48 @@ Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
   LACUNA_TRY(trial.b_, ElementBuffer::make(types.dense, trial.rows_b_ * trial.n_));
   LACUNA_TRY(trial.c_, ElementBuffer::make(type_c, trial.rows_c_ * trial.n_));
-  LACUNA_TRY(trial.bias_, ElementBuffer::make(DType::kF32, trial.rows_c_));
+  LACUNA_TRY_VOID(trial.make_epilogue_operands());
   for (std::int64_t i = 0; i < trial.b_.size(); ++i)
     trial.b_.set(i, counter_uniform(kSeedB, static_cast<std::uint64_t>(i)));
-  for (std::int64_t i = 0; i < trial.bias_.size(); ++i)
-    trial.bias_.set(i, counter_uniform(kSeedBias, static_cast<std::uint64_t>(i)));
   trial.reset_c();
   if (problem.op == Op::kSddmm)
     trial.sample_values();
   else
     trial.sample_dense_output();
   return trial;
+}
+
+Result<> Trial::make_epilogue_operands() {
+  const auto make = [](bool needed, DType type, std::int64_t count, std::uint64_t seed,
+                       ElementBuffer& buffer) -> Result<> {
+    LACUNA_TRY(buffer, ElementBuffer::make(type, needed ? count : 0));
+    for (std::int64_t i = 0; i < buffer.size(); ++i)
+      buffer.set(i, counter_uniform(seed, static_cast<std::uint64_t>(i)));
+    return {};
+  };
+  const Epilogue& epilogue = problem_.epilogue;
+  const bool scaled = epilogue.scale != Scale::kNone;
+  const std::int64_t rows = std::max<std::int64_t>(1, rows_c_);
+  const std::int64_t elements = rows_c_ * n_;
+  LACUNA_TRY_VOID(make(epilogue.bias, DType::kF32, rows, kSeedBias, bias_));
+  LACUNA_TRY_VOID(make(scaled, DType::kF32, rows, kSeedScale, scale_));
+  LACUNA_TRY_VOID(
+      make(epilogue.derivative, c_.type(), elements, kSeedPreactivation, preactivation_));
+  LACUNA_TRY_VOID(make(epilogue.gate, c_.type(), elements, kSeedGate, gate_));
+  return make(epilogue.residual, c_.type(), elements, kSeedResidual, residual_);
+}
+
+reference::EpilogueTerms Trial::terms_of(std::int64_t row, std::int64_t n) const {
+  const Epilogue& epilogue = problem_.epilogue;
+  const std::int64_t at = offset(problem_.layout_c, rows_c_, n_, row, n);
+  reference::EpilogueTerms terms;
+  if (epilogue.scale != Scale::kNone)
+    terms.scale = scale_.at(epilogue.scale == Scale::kRows ? row : 0);
+  if (epilogue.bias) terms.bias = bias_.at(row);
+  if (epilogue.derivative) terms.preactivation = preactivation_.at(at);
+  if (epilogue.gate) terms.gate = gate_.at(at);
+  if (epilogue.residual) terms.residual = residual_.at(at);
+  return terms;
 }
 
 void Trial::reset_c() {
@@ -148,8 +182,13 @@ Operands Trial::operands(const ElementBuffer& values) {
   operands.ldb = problem_.layout_b == Layout::kRowMajor ? n_ : std::max<std::int64_t>(1, rows_b_);
   operands.c = c_.data();
   operands.ldc = problem_.layout_c == Layout::kRowMajor ? n_ : std::max<std::int64_t>(1, rows_c_);
-  operands.bias = problem_.epilogue == Epilogue::kNone ? nullptr : bias_.floats();
+  operands.bias = bias_.floats();
   operands.n = n_;
+  operands.scale = scale_.floats();
+  operands.preactivation = preactivation_.data();
+  operands.gate = gate_.data();
+  operands.residual = residual_.data();
+  operands.ld_preactivation = operands.ld_gate = operands.ld_residual = operands.ldc;
   return operands;
 }
 
@@ -231,11 +270,10 @@ void Trial::sample_dense_output() {
     for (std::int64_t r = 0; r < rows_c_; ++r) {
       Sum& sum = sums[static_cast<std::size_t>(r)];
       if (problem_.accumulate) sum.add(c_.at(offset(problem_.layout_c, rows_c_, n_, r, n)));
-      if (problem_.epilogue != Epilogue::kNone) sum.add(bias_.at(r));
-      const bool relu = problem_.epilogue == Epilogue::kBiasRelu;
-      Expected expected = expect(r, n, sum.value, sum.magnitude, sum.terms);
-      if (relu) expected.value = std::max(expected.value, 0.0);
-      expected_.push_back(expected);
+      const double error = tolerance_of(sum.value, sum.magnitude, sum.terms, DType::kF32);
+      const reference::Bounded found = reference::apply_epilogue(
+          problem_.epilogue, {sum.value, error}, terms_of(r, n), c_.type());
+      expected_.push_back({r, n, found.value, found.error});
     }
   }
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "templates/epilogue_reference.h"
 
 namespace lacuna {
 
@@ -73,6 +74,8 @@ class Trial {
   };
 
   Trial() = default;
+  [[nodiscard]] Result<> make_epilogue_operands();
+  [[nodiscard]] reference::EpilogueTerms terms_of(std::int64_t row, std::int64_t n) const;
   void reset_c();
   void sample_dense_output();
   void sample_values();
@@ -86,7 +89,8 @@ class Trial {
   Problem problem_;
   std::int64_t n_ = 0;
   std::int64_t rows_b_ = 0, rows_c_ = 0;
-  ElementBuffer b_, c_, bias_;
+  ElementBuffer b_, c_;
+  ElementBuffer bias_, scale_, preactivation_, gate_, residual_;  // empty without such a part
   std::vector<Expected> expected_;
 };
 

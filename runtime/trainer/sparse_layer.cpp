@@ -84,9 +84,13 @@ class SparseLayer final : public Layer {
  private:
   [[nodiscard]] Result<> execute(LayerProblem problem, float* values, const float* b, float* c,
                                  std::int64_t n) const {
-    const float* const bias = problem == LayerProblem::kForward ? bias_.value.data() : nullptr;
-    const lacuna_operands operands{
-        sizeof(lacuna_operands), values, b, shape_.ld, c, shape_.ld, bias, n};
+    lacuna_operands operands = LACUNA_OPERANDS_INIT;
+    operands.values = values;
+    operands.b = b;
+    operands.c = c;
+    operands.ldb = operands.ldc = shape_.ld;
+    operands.bias = problem == LayerProblem::kForward ? bias_.value.data() : nullptr;
+    operands.n = n;
     return to_result(
         lacuna_plan_execute(plan_.get(), static_cast<std::size_t>(problem), &operands));
   }

@@ -55,6 +55,15 @@ template <NamedEnum E>
   return make_error(ErrorCode::kInvalidArgument, "'{}' is not one of: {}", text, known);
 }
 
+// Enumerators may come from the C interface as bare numbers.
+template <NamedEnum E>
+[[nodiscard]] Result<> check_known(const char* field, E value) {
+  for (const auto& [known, name] : EnumNames<E>::kNames)
+    if (known == value) return {};
+  return make_error(ErrorCode::kInvalidArgument, "{} {} is not a known value", field,
+                    static_cast<int>(value));
+}
+
 namespace fields_detail {
 struct AnyVisitor {
   template <class T>
@@ -68,6 +77,10 @@ struct IsVector<std::vector<T>> : std::true_type {};
 
 template <class T>
 concept HasFields = requires(T& t) { T::for_each_field(t, fields_detail::AnyVisitor{}); };
+
+// A type with a field list whose JSON is one string all the same: to_text() and T::from_text() convert.
+template <class T>
+concept HasTextForm = requires(std::string_view text) { T::from_text(text); };
 
 template <class T>
 void hash_append(Hasher& hasher, const T& value) {
@@ -99,7 +112,9 @@ template <HasFields T>
 
 template <class T>
 [[nodiscard]] nlohmann::json to_json_value(const T& value) {
-  if constexpr (HasFields<T>) {
+  if constexpr (HasTextForm<T>) {
+    return to_text(value);
+  } else if constexpr (HasFields<T>) {
     auto object = nlohmann::json::object();
     T::for_each_field(
         value, [&](const char* name, const auto& field) { object[name] = to_json_value(field); });
@@ -176,7 +191,11 @@ Result<> array_from_json(const nlohmann::json& json, T& value) {
 
 template <class T>
 Result<> from_json_value(const nlohmann::json& json, T& value) {
-  if constexpr (HasFields<T>) {
+  if constexpr (HasTextForm<T>) {
+    if (!json.is_string()) return make_error(ErrorCode::kInvalidFile, "expected a string");
+    LACUNA_TRY(value, T::from_text(json.get_ref<const std::string&>()));
+    return {};
+  } else if constexpr (HasFields<T>) {
     return fields_detail::object_from_json(json, value);
   } else if constexpr (NamedEnum<T>) {
     if (!json.is_string()) return make_error(ErrorCode::kInvalidFile, "expected a string");

@@ -13,6 +13,7 @@
 
 #include "templates/format.h"
 #include "templates/llvm/bodies.h"
+#include "templates/llvm/finish.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/panel_values.h"
 #include "templates/llvm/tile_loops.h"
@@ -77,23 +78,40 @@ Value* token_scalar(KernelBuilder& kb, const TokenTile& tokens, const Values& po
 
 // The stored blocks, whose output rows are contiguous for spmm, or their transposed copies.
 PanelValues panel_values(KernelBuilder& kb, Value* begin, Value* end) {
-  if (stages_values(kb.spec())) return stage_values(kb, begin, end, kb.args().scratch);
+  Value* const staged = kb.at(kb.args().scratch, sums_tile_floats(kb.spec(), kb.lanes()) * 4);
+  if (stages_values(kb.spec())) return stage_values(kb, begin, end, staged);
   return {kb.args().values, kb.i64(0)};
+}
+
+// The sums of store_tokens, with an epilogue that registers have no room for.
+void store_tokens_through_tile(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
+                               const PanelRows& rows) {
+  Value* const sums = kb.args().scratch;
+  for (std::size_t i = 0; i < acc.size(); ++i)
+    kb.store(kb.at(sums, static_cast<std::int64_t>(i) * kb.vector_bytes()), acc[i]);
+  const std::int64_t height = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
+  Value* const skip = kb.max(rows.skip, kb.i64(0));
+  Value* n_end = kb.add(tokens.n0, kb.i64(tokens.count));
+  if (tokens.guarded) n_end = kb.min(n_end, kb.args().n_end);
+  finish_part(kb, {kb.add(rows.first, skip), kb.add(rows.first, kb.i64(height)), tokens.n0, n_end},
+              {kb.at(sums, kb.mul(skip, kb.i64(4))), kb.i64(height * 4)});
 }
 
 void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
                   const PanelRows& rows) {
+  if (!finishes_in_registers(kb.spec().epilogue)) {
+    store_tokens_through_tile(kb, acc, tokens, rows);
+    return;
+  }
   const auto& a = kb.args();
   const int nv = kb.spec().schedule.nv;
-  Value* const bias_bytes = kb.mul(rows.first, kb.i64(4));
   Value* const row_bytes = kb.mul(rows.first, kb.i64(kb.c_bytes()));
   Values masks;
-  Values biases;
+  std::vector<RowTerms> terms;
   for (int v = 0; v < nv; ++v) {
-    masks.push_back(
-        kb.mask_from(kb.sub(rows.skip, kb.i64(static_cast<std::int64_t>(v) * kb.lanes()))));
-    biases.push_back(
-        kb.has_bias() ? kb.load(kb.at(kb.at(a.bias, bias_bytes), v * kb.vector_bytes())) : nullptr);
+    Value* const before = kb.i64(static_cast<std::int64_t>(v) * kb.lanes());
+    masks.push_back(kb.mask_from(kb.sub(rows.skip, before)));
+    terms.push_back(terms_of_rows(kb, kb.add(rows.first, before), nullptr));
   }
   for (int i = 0; i < tokens.count; ++i) {
     Value* const n = kb.add(tokens.n0, kb.i64(i));
@@ -103,7 +121,7 @@ void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
         Value* const to = kb.at(column, static_cast<std::int64_t>(v) * kb.lanes() * kb.c_bytes());
         Value* result = acc[static_cast<std::size_t>(i) * masks.size() + v];
         if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, masks[v]));
-        kb.store_result(to, kb.apply_epilogue(result, biases[v]), masks[v]);
+        kb.store_result(to, finish_in_registers(kb, result, terms[v]), masks[v]);
       }
     };
     if (tokens.guarded)

@@ -13,6 +13,7 @@
 #include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
+#include "templates/llvm/finish.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/tile_loops.h"
 
@@ -120,17 +121,6 @@ void clear_c(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c) {
   });
 }
 
-void finish_c_in_place(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c) {
-  for_each_row(kb, c, kb.args().rows_out, [&](Value* number, Value* row) {
-    Value* const bias = kb.broadcast(kb.at(kb.args().bias, kb.mul(number, kb.i64(4))));
-    for (int v = 0; v < tile.vectors; ++v) {
-      Value* const address = kb.at(row, v * kb.vector_bytes());
-      kb.store(address, kb.apply_epilogue(kb.load(address, tile.mask_of(v)), bias),
-               tile.mask_of(v));
-    }
-  });
-}
-
 void compute_tile(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b,
                   const DenseTile& c) {
   if (!c.in_place || !kb.spec().accumulate) clear_c(kb, tile, c);
@@ -141,7 +131,9 @@ void compute_tile(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& b,
     else
       update_panel(kb, panel, tile, b, c);
   });
-  if (c.in_place && kb.has_bias()) finish_c_in_place(kb, tile, c);
+  if (c.in_place && !kb.spec().epilogue.is_none())
+    finish_part(kb, {kb.i64(0), kb.args().rows_out, tile.n0, end_of_tile(kb, tile)},
+                {c.base, c.row_bytes, true});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "templates/llvm/finish.h"
 #include "templates/llvm/transpose.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -36,8 +37,17 @@ Value* packed_bytes_before(KernelBuilder& kb, Value* n) {
   return kb.mul(kb.round_up_to_lanes(packed_rows(kb)), kb.mul(columns, kb.i64(4)));
 }
 
+Value* sums_tile(KernelBuilder& kb) {
+  return kb.at(kb.args().scratch, tile_row_bytes(kb));
+}
+
+// Behind the rows and tiles whose size is fixed.
+Value* packed_base(KernelBuilder& kb) {
+  return kb.at(sums_tile(kb), sums_tile_floats(kb.spec(), kb.lanes()) * 4);
+}
+
 Value* packed_b_base(KernelBuilder& kb, const Stretch& stretch) {
-  Value* const first = kb.at(kb.args().scratch, tile_row_bytes(kb));
+  Value* const first = packed_base(kb);
   return packs_whole_b(kb) ? kb.at(first, packed_bytes_before(kb, stretch.n0)) : first;
 }
 
@@ -49,7 +59,7 @@ Value* collected_c_base(KernelBuilder& kb) {
     Value* const up = kb.add(kb.sub(a.n_end, a.n_begin), kb.i64(width - 1));
     end = kb.add(a.n_begin, kb.mul(kb.ir().CreateSDiv(up, kb.i64(width)), kb.i64(width)));
   }
-  return kb.at(kb.at(a.scratch, tile_row_bytes(kb)), packed_bytes_before(kb, end));
+  return kb.at(packed_base(kb), packed_bytes_before(kb, end));
 }
 
 void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
@@ -82,37 +92,25 @@ void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
 }
 
 void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
-  const auto& a = kb.args();
-  Value* const c = kb.at(a.c, kb.mul(stretch.n0, kb.i64(kb.c_bytes())));
-  for_each_step(kb, begin, end, 1, [&](Value* row) {
-    Value* const address = kb.at(c, kb.mul(row, a.ldc_bytes));
-    Value* const from =
-        kb.at(collected_c_base(kb), kb.mul(kb.sub(row, begin), kb.i64(tile_row_bytes(kb))));
-    Value* const bias =
-        kb.has_bias() ? kb.broadcast(kb.at(a.bias, kb.mul(row, kb.i64(4)))) : nullptr;
-    for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
-      Value* const mask = kb.mask_below(kb.sub(stretch.end, n));
-      Value* const column = kb.sub(n, stretch.n0);
-      Value* const to = kb.at(address, kb.mul(column, kb.i64(kb.c_bytes())));
-      Value* result = kb.load(kb.at(from, kb.mul(column, kb.i64(4))));
-      if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, mask));
-      kb.store_result(to, kb.apply_epilogue(result, bias), mask);
-    });
-  });
+  finish_part(kb, {begin, end, stretch.n0, stretch.end},
+              {collected_c_base(kb), kb.i64(tile_row_bytes(kb))});
 }
 
-// lanes rows from `row` on of four columns from n on, which `from` holds as rows.
-void unpack_four_columns(KernelBuilder& kb, Value* from, Value* row, Value* end_row, Value* n,
-                         Value* end_n) {
-  const auto& a = kb.args();
+// lanes rows of kTransposedColumns columns of scratch, as vectors along the rows; `from`: the first row's.
+Values transposed_columns(KernelBuilder& kb, Value* from) {
   Values rows;
   for (int i = 0; i < kb.lanes(); ++i)
     rows.push_back(kb.at(from, i * tile_row_bytes(kb)));
-  const Values columns = load_four_columns(kb, rows, 0);
+  return load_four_columns(kb, rows, 0);
+}
+
+// Rows from `row` on of columns from n on.
+void store_columns(KernelBuilder& kb, const Values& columns, Value* row, Value* end_row, Value* n,
+                   Value* end_n) {
+  const auto& a = kb.args();
   Value* const mask = kb.mask_below(kb.sub(end_row, row));
   Value* const row_bytes = kb.mul(row, kb.i64(kb.c_bytes()));
-  Value* const bias =
-      kb.has_bias() ? kb.load(kb.at(a.bias, kb.mul(row, kb.i64(4))), mask) : nullptr;
+  const RowTerms terms = terms_of_rows(kb, row, mask);
   for (std::size_t t = 0; t < columns.size(); ++t) {
     Value* const column = kb.add(n, kb.i64(static_cast<std::int64_t>(t)));
     // Columns beyond the end go to the absorbing row: a branch here would make LLVM sink shuffles into it and spill.
@@ -121,24 +119,46 @@ void unpack_four_columns(KernelBuilder& kb, Value* from, Value* row, Value* end_
     Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
     Value* result = columns[t];
     if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, mask));
-    kb.store_result(to, kb.apply_epilogue(result, bias), mask);
+    kb.store_result(to, finish_in_registers(kb, result, terms), mask);
   }
 }
 
-// Four columns at a time, down kRowsInL1 rows: a leading dimension of a power of two puts all columns of one row into
-// the same few sets of L1, where more than four stores of one row in flight evict each other (16 x 16 tiles took 2.5
-// times as long).
-constexpr std::int64_t kRowsInL1 = 64;
+// Rows [first, last) of columns from n on, which `from` holds as rows.
+void unpack_columns(KernelBuilder& kb, Value* from, Value* first, Value* last, Value* n,
+                    Value* end_n) {
+  const auto transposed = [&](Value* row) {
+    Value* const offset = kb.mul(kb.sub(row, first), kb.i64(tile_row_bytes(kb)));
+    return transposed_columns(kb, kb.at(from, offset));
+  };
+  if (finishes_in_registers(kb.spec().epilogue)) {
+    for_each_step(kb, first, last, kb.lanes(),
+                  [&](Value* row) { store_columns(kb, transposed(row), row, last, n, end_n); });
+    return;
+  }
+  constexpr std::int64_t kLineBytes = kTransposedRows * 4;
+  for_each_step(kb, first, last, kb.lanes(), [&](Value* row) {
+    const Values columns = transposed(row);
+    Value* const to = kb.at(sums_tile(kb), kb.mul(kb.sub(row, first), kb.i64(4)));
+    for (std::size_t t = 0; t < columns.size(); ++t)
+      kb.store(kb.at(to, static_cast<std::int64_t>(t) * kLineBytes), columns[t]);
+  });
+  Value* const last_n = kb.min(kb.add(n, kb.i64(kTransposedColumns)), end_n);
+  finish_part(kb, {first, last, n, last_n}, {sums_tile(kb), kb.i64(kLineBytes)});
+}
+
+// Four columns at a time, down kTransposedRows rows, which stay in L1: a leading dimension of a power of two puts all
+// columns of one row into the same few sets of L1, where more than four stores of one row in flight evict each other
+// (16 x 16 tiles took 2.5 times as long).
+static_assert(kTransposedColumns == 4, "load_four_columns");
 
 void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
-  for_each_step(kb, begin, end, kRowsInL1, [&](Value* first) {
-    Value* const last = kb.min(kb.add(first, kb.i64(kRowsInL1)), end);
-    for_each_step(kb, stretch.n0, stretch.end, 4, [&](Value* n) {
-      Value* const column = kb.at(collected_c_base(kb), kb.mul(kb.sub(n, stretch.n0), kb.i64(4)));
-      for_each_step(kb, first, last, kb.lanes(), [&](Value* row) {
-        Value* const offset = kb.mul(kb.sub(row, begin), kb.i64(tile_row_bytes(kb)));
-        unpack_four_columns(kb, kb.at(column, offset), row, last, n, stretch.end);
-      });
+  for_each_step(kb, begin, end, kTransposedRows, [&](Value* first) {
+    Value* const last = kb.min(kb.add(first, kb.i64(kTransposedRows)), end);
+    Value* const rows =
+        kb.at(collected_c_base(kb), kb.mul(kb.sub(first, begin), kb.i64(tile_row_bytes(kb))));
+    for_each_step(kb, stretch.n0, stretch.end, kTransposedColumns, [&](Value* n) {
+      Value* const from = kb.at(rows, kb.mul(kb.sub(n, stretch.n0), kb.i64(4)));
+      unpack_columns(kb, from, first, last, n, stretch.end);
     });
   });
 }
@@ -178,6 +198,22 @@ void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
       kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)), element);
     });
   });
+}
+
+// The sums of store_rows, with an epilogue that registers have no room for.
+void store_rows_through_tile(KernelBuilder& kb, const Values& acc, const ColumnTile& tile,
+                             const PanelRows& rows, int count) {
+  Value* const sums = sums_tile(kb);
+  for (std::size_t i = 0; i < acc.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i) / tile.vectors;
+    const auto v = static_cast<std::int64_t>(i) % tile.vectors;
+    kb.store(kb.at(sums, row * tile_row_bytes(kb) + v * kb.vector_bytes()), acc[i]);
+  }
+  Value* const skip = kb.max(rows.skip, kb.i64(0));
+  const PartOfC part{kb.add(rows.first, skip), kb.add(rows.first, kb.i64(count)), tile.n0,
+                     end_of_tile(kb, tile)};
+  finish_part(kb, part,
+              {kb.at(sums, kb.mul(skip, kb.i64(tile_row_bytes(kb)))), kb.i64(tile_row_bytes(kb))});
 }
 
 }  // namespace
@@ -247,14 +283,17 @@ void for_each_row(KernelBuilder& kb, const DenseTile& tile, Value* rows,
 
 void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, const DenseTile& c,
                 const PanelRows& rows, int count) {
+  if (c.in_place && !finishes_in_registers(kb.spec().epilogue)) {
+    store_rows_through_tile(kb, acc, tile, rows, count);
+    return;
+  }
   Value* pointer = kb.at(c.base, kb.mul(rows.first, c.row_bytes));
-  Value* const bias_base =
-      c.in_place && kb.has_bias() ? kb.at(kb.args().bias, kb.mul(rows.first, kb.i64(4))) : nullptr;
   const auto vectors = static_cast<std::size_t>(tile.vectors);
   for (int i = 0; i < count; ++i) {
     Value* const owned = kb.ir().CreateICmpSGE(kb.i64(i), rows.skip);
     Value* const to = kb.ir().CreateSelect(owned, pointer, kb.args().scratch);
-    Value* const bias = bias_base != nullptr ? kb.broadcast(kb.at(bias_base, i * 4LL)) : nullptr;
+    const RowTerms terms =
+        c.in_place ? terms_of_row(kb, kb.add(rows.first, kb.i64(i))) : RowTerms{};
     for (int v = 0; v < tile.vectors; ++v) {
       Value* result = acc[static_cast<std::size_t>(i) * vectors + static_cast<std::size_t>(v)];
       if (!c.in_place) {
@@ -264,7 +303,7 @@ void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, co
       Value* const address = kb.at(to, v * kb.lanes() * kb.c_bytes());
       Value* const mask = tile.mask_of(v);
       if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(address, mask));
-      kb.store_result(address, kb.apply_epilogue(result, bias), mask);
+      kb.store_result(address, finish_in_registers(kb, result, terms), mask);
     }
     pointer = kb.at(pointer, c.row_bytes);
   }

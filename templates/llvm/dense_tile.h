@@ -4,6 +4,7 @@
 //
 // Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
 //   W                     a row that absorbs stores of rows and columns that are not this call's
+//   sums_tile_floats()    a tile of sums on their way through the epilogue (finish.h)
 //   up(rows_in/g) * W     with pack: a packed tile of B, of rows of groups of g (element_types.h); with loop order po
 //                         as many of them as the call's columns have stretches
 //   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile),

@@ -30,7 +30,8 @@ KernelBuilder::KernelBuilder(llvm::Module& module, const KernelSpec& spec, const
       target_(target),
       ir_(module.getContext()),
       lanes_(target.f32_lanes()),
-      vector_type_(llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_))) {
+      vector_type_(llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_))),
+      constants_(module, target) {
   auto* type = llvm::FunctionType::get(ir_.getVoidTy(), {ir_.getPtrTy()}, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage,
                                      kernel_name(spec, target.name), module);
@@ -40,16 +41,32 @@ KernelBuilder::KernelBuilder(llvm::Module& module, const KernelSpec& spec, const
   function_->addFnAttr("prefer-vector-width", width);
   function_->addFnAttr("min-legal-vector-width", width);
   ir_.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", function_));
-  load_arguments(function_->getArg(0));
+  load_arguments();
 }
 
-void KernelBuilder::load_arguments(Value* args) {
-  const auto pointer = [&](std::size_t offset) {
-    return ir_.CreateLoad(ir_.getPtrTy(), at(args, static_cast<std::int64_t>(offset)));
-  };
-  const auto integer = [&](std::size_t offset) {
-    return ir_.CreateLoad(ir_.getInt64Ty(), at(args, static_cast<std::int64_t>(offset)));
-  };
+void KernelBuilder::finish() {
+  ir_.CreateRetVoid();
+  constants_.finish();
+}
+
+Value* KernelBuilder::compute_first(Value* vector) {
+  auto* const type = llvm::FunctionType::get(vector_type_, {vector_type_}, false);
+  return ir_.CreateCall(type, llvm::InlineAsm::get(type, "", "=v,0", true), {vector});
+}
+
+Value* KernelBuilder::load_pointer_argument(std::size_t offset) {
+  return ir_.CreateLoad(ir_.getPtrTy(),
+                        at(function_->getArg(0), static_cast<std::int64_t>(offset)));
+}
+
+Value* KernelBuilder::load_integer_argument(std::size_t offset) {
+  return ir_.CreateLoad(ir_.getInt64Ty(),
+                        at(function_->getArg(0), static_cast<std::int64_t>(offset)));
+}
+
+void KernelBuilder::load_arguments() {
+  const auto pointer = [&](std::size_t offset) { return load_pointer_argument(offset); };
+  const auto integer = [&](std::size_t offset) { return load_integer_argument(offset); };
   using A = KernelArgs;
   args_ = {pointer(offsetof(A, values)),
            pointer(offsetof(A, ptr)),
@@ -90,6 +107,10 @@ Value* KernelBuilder::round_up_to_lanes(Value* count) {
 
 Value* KernelBuilder::min(Value* a, Value* b) {
   return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b);
+}
+
+Value* KernelBuilder::max(Value* a, Value* b) {
+  return ir_.CreateSelect(ir_.CreateICmpSGT(a, b), a, b);
 }
 
 Value* KernelBuilder::at(Value* pointer, Value* bytes) {
@@ -348,18 +369,6 @@ void KernelBuilder::if_then(Value* condition, const std::function<void()>& then)
   then();
   ir_.CreateBr(after);
   ir_.SetInsertPoint(after);
-}
-
-Value* KernelBuilder::apply_epilogue(Value* vector, Value* bias) {
-  switch (spec_.epilogue) {
-    case Epilogue::kNone:
-      return vector;
-    case Epilogue::kBias:
-      return fadd(vector, bias);
-    case Epilogue::kBiasRelu:
-      return max_zero(fadd(vector, bias));
-  }
-  return vector;
 }
 
 }  // namespace lacuna

@@ -7,6 +7,8 @@
 // turn register tiles into spills, 118 -> 76 GFLOP/s).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +21,7 @@
 
 #include "targets/target.h"
 #include "templates/kernel_spec.h"
+#include "templates/llvm/constant_table.h"
 
 namespace lacuna {
 
@@ -36,11 +39,12 @@ class KernelBuilder {
   // Starts `void name(const KernelArgs*)` in the module.
   KernelBuilder(llvm::Module& module, const KernelSpec& spec, const Target& target);
   // Ends the function.
-  void finish() { ir_.CreateRetVoid(); }
+  void finish();
 
   [[nodiscard]] const KernelSpec& spec() const { return spec_; }
   [[nodiscard]] const KernelArgValues& args() const { return args_; }
   [[nodiscard]] llvm::IRBuilder<>& ir() { return ir_; }
+  [[nodiscard]] ConstantTable& constants() { return constants_; }
   [[nodiscard]] int lanes() const { return lanes_; }
   [[nodiscard]] std::int64_t vector_bytes() const { return lanes_ * 4LL; }
   [[nodiscard]] std::int32_t group() const { return group_elements(spec_.types); }
@@ -50,6 +54,11 @@ class KernelBuilder {
   }
   [[nodiscard]] std::int64_t c_bytes() const;
   [[nodiscard]] std::int64_t values_bytes() const;
+
+  // A field of KernelArgs at `offset`, loaded where it is needed: what only store paths read would hold a register
+  // through the loops before them.
+  [[nodiscard]] llvm::Value* load_pointer_argument(std::size_t offset);
+  [[nodiscard]] llvm::Value* load_integer_argument(std::size_t offset);
 
   // --- integers and addresses (i64, bytes) ---
   [[nodiscard]] llvm::Value* i64(std::int64_t value) {
@@ -65,6 +74,7 @@ class KernelBuilder {
     return ir_.CreateMul(a, b, "", false, true);
   }
   [[nodiscard]] llvm::Value* min(llvm::Value* a, llvm::Value* b);
+  [[nodiscard]] llvm::Value* max(llvm::Value* a, llvm::Value* b);
   [[nodiscard]] llvm::Value* round_up_to_lanes(llvm::Value* count);
   // How many groups `elements` are, which must be whole groups.
   [[nodiscard]] llvm::Value* groups_of(llvm::Value* elements);
@@ -82,6 +92,9 @@ class KernelBuilder {
 
   // --- vectors ---
   [[nodiscard]] llvm::Value* zero() const { return llvm::Constant::getNullValue(vector_type_); }
+  // The same vector, computed before any load that follows: keeps LLVM from loading ahead into registers that the
+  // computation needs.
+  [[nodiscard]] llvm::Value* compute_first(llvm::Value* vector);
   // A null mask means all lanes. Masked-off lanes load as zero and are not touched in memory.
   [[nodiscard]] llvm::Value* load(llvm::Value* pointer, llvm::Value* mask = nullptr);
   void store(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
@@ -129,13 +142,8 @@ class KernelBuilder {
               Trip trip, const LoopBody& body);
   void if_then(llvm::Value* condition, const std::function<void()>& then);
 
-  // --- the epilogue of C, from the table in kernel_builder.cpp ---
-  // Applies the spec's epilogue; `bias` is what the vector is to be added to (null without a bias).
-  [[nodiscard]] llvm::Value* apply_epilogue(llvm::Value* vector, llvm::Value* bias);
-  [[nodiscard]] bool has_bias() const { return spec_.epilogue != Epilogue::kNone; }
-
  private:
-  void load_arguments(llvm::Value* args);
+  void load_arguments();
   llvm::FixedVectorType* integers(unsigned bits, int count);
   llvm::Value* load_narrow(llvm::Value* pointer, unsigned bits, llvm::Value* mask);
   llvm::Value* multiply_add_bf16(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
@@ -147,6 +155,7 @@ class KernelBuilder {
   int lanes_;
   llvm::FixedVectorType* vector_type_;
   llvm::Function* function_ = nullptr;
+  ConstantTable constants_;
   KernelArgValues args_{};
 };
 

@@ -21,6 +21,7 @@
 
 #include "templates/format.h"
 #include "templates/llvm/bodies.h"
+#include "templates/llvm/finish.h"
 #include "templates/llvm/kernel_builder.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/registry.h"
@@ -143,7 +144,7 @@ struct SumVector {
   std::int64_t offset = 0;
   std::int64_t scratch_bytes = 0;
   Value* mask = nullptr;
-  Value* bias = nullptr;
+  RowTerms terms;
 };
 
 std::vector<SumVector> vectors_of(KernelBuilder& kb, const RowSlice& slice) {
@@ -153,25 +154,19 @@ std::vector<SumVector> vectors_of(KernelBuilder& kb, const RowSlice& slice) {
   std::vector<SumVector> vectors;
   for (int v = 0; v < kb.spec().schedule.nv; ++v)
     for (std::int64_t lane = 0; lane < tile_rows; lane += kb.lanes()) {
-      SumVector vector{v * kMatrixTileRows + lane, v * kTileBytes + lane * 4, nullptr, nullptr};
+      SumVector vector{v * kMatrixTileRows + lane, v * kTileBytes + lane * 4, nullptr, {}};
       vector.mask = kb.mask_from(kb.sub(skip, kb.i64(vector.offset)));
       if (tile_rows - lane < kb.lanes())
         vector.mask = kb.mask_and(vector.mask, kb.mask_below(kb.i64(tile_rows - lane)));
-      if (kb.has_bias()) {
-        Value* const bytes = kb.mul(kb.add(row, kb.i64(vector.offset)), kb.i64(4));
-        vector.bias = kb.load(kb.at(kb.args().bias, bytes), vector.mask);
-      }
+      vector.terms = terms_of_rows(kb, kb.add(row, kb.i64(vector.offset)), vector.mask);
       vectors.push_back(vector);
     }
   return vectors;
 }
 
-// Stores the sums to scratch, and from there to C as vectors.
-void finish_in_scratch(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice,
-                       Value* c) {
+// From scratch to C as vectors, those of a token in a row.
+void finish_tokens(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice, Value* c) {
   const int nv = kb.spec().schedule.nv;
-  for (int t = 0; t < tokens.tiles * nv; ++t)
-    MatrixUnit(kb).store(t, sums_at(kb, t), kb.i64(4 * kMatrixTileRows));
   const std::vector<SumVector> vectors = vectors_of(kb, slice);
   Value* const count = tokens.count != nullptr ? tokens.count : kb.i64(kMatrixTileRows);
   for (int i = 0; i < tokens.tiles; ++i) {
@@ -182,16 +177,42 @@ void finish_in_scratch(KernelBuilder& kb, const TokenGroup& tokens, const RowSli
                 Value* const to = kb.at(p[1], vector.offset * kb.c_bytes());
                 Value* sum = kb.load(kb.at(p[0], vector.scratch_bytes));
                 if (kb.spec().accumulate) sum = kb.fadd(sum, kb.load_result(to, vector.mask));
-                kb.store_result(to, kb.apply_epilogue(sum, vector.bias), vector.mask);
+                kb.store_result(to, finish_in_registers(kb, sum, vector.terms), vector.mask);
               }
               return {kb.at(p[0], 4 * kMatrixTileRows), kb.at(p[1], kb.args().ldc_bytes)};
             });
   }
 }
 
+// The same tile by tile, with any epilogue.
+void finish_tiles(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice) {
+  const int nv = kb.spec().schedule.nv;
+  Value* const count = tokens.count != nullptr ? tokens.count : kb.i64(kMatrixTileRows);
+  for (int t = 0; t < tokens.tiles * nv; ++t) {
+    const std::int64_t offset = t % nv * kMatrixTileRows;
+    Value* const row = kb.add(kb.add(slice.rows.first, slice.sub), kb.i64(offset));
+    Value* const skip =
+        kb.max(kb.sub(kb.sub(slice.rows.skip, slice.sub), kb.i64(offset)), kb.i64(0));
+    Value* const n = kb.add(tokens.n0, kb.i64(t / nv * kMatrixTileRows));
+    finish_part(kb, {kb.add(row, skip), kb.add(row, kb.i64(rows_of_tile(kb))), n, kb.add(n, count)},
+                {kb.at(sums_at(kb, t), kb.mul(skip, kb.i64(4))), kb.i64(4 * kMatrixTileRows)});
+  }
+}
+
+// Stores the sums to scratch, and from there to C.
+void finish_in_scratch(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice,
+                       Value* c) {
+  for (int t = 0; t < tokens.tiles * kb.spec().schedule.nv; ++t)
+    MatrixUnit(kb).store(t, sums_at(kb, t), kb.i64(4 * kMatrixTileRows));
+  if (finishes_in_registers(kb.spec().epilogue))
+    finish_tokens(kb, tokens, slice, c);
+  else
+    finish_tiles(kb, tokens, slice);
+}
+
 // Sums that need no more work go from the tiles to C, but for panels that share rows with the one before.
 bool stores_tiles(const KernelBuilder& kb) {
-  return !kb.spec().accumulate && !kb.has_bias() && kb.c_bytes() == 4;
+  return !kb.spec().accumulate && kb.spec().epilogue.is_none() && kb.c_bytes() == 4;
 }
 
 void finish(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice) {

@@ -27,6 +27,11 @@ Value* whole_tiles(KernelBuilder& kb, Value* vectors, int nv) {
 
 }  // namespace
 
+Value* end_of_tile(KernelBuilder& kb, const ColumnTile& tile) {
+  Value* const end = kb.add(tile.n0, kb.i64(std::int64_t{tile.vectors} * kb.lanes()));
+  return tile.mask == nullptr ? end : kb.min(end, kb.args().n_end);
+}
+
 void for_each_column_tile(KernelBuilder& kb, Value* begin, Value* end, const TileBody& body) {
   const int nv = kb.spec().schedule.nv;
   std::vector<int> widths{nv};

@@ -18,6 +18,9 @@ struct ColumnTile {
   [[nodiscard]] llvm::Value* mask_of(int v) const { return v == vectors - 1 ? mask : nullptr; }
 };
 
+// The end of the tile's columns that are the call's.
+[[nodiscard]] llvm::Value* end_of_tile(KernelBuilder& kb, const ColumnTile& tile);
+
 // Calls body for each tile of columns [begin, end): tiles of nv vectors, then of a smaller width (2 for nv = 3, nv / 2
 // from 4 on), then single masked vectors. Few widths keep the code small: compile time is proportional to the FMAs
 // emitted. A single vector is never left over where two narrower tiles can share the rest (16 vectors with nv = 3:

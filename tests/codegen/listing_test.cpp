@@ -190,7 +190,7 @@ std::vector<KernelSpec> sampled_specs(const Target& target) {
     for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
       for (const Format& format : {Format{Bsr{32, 32}}, Format{Bsr{16, 1}}, Format{Bsr{8, 8}},
                                    Format{Jam{4}}, Format{Jam{6}}}) {
-        KernelSpec spec{op, ElementTypes::kF32, layout, layout, Epilogue::kNone, true, format, {}};
+        KernelSpec spec{op, ElementTypes::kF32, layout, layout, Epilogue{}, true, format, {}};
         const auto schedules = enumerate_schedules(spec, target);
         EXPECT_FALSE(schedules.empty());
         for (std::size_t i = turn++ % schedules.size(); i < schedules.size();

@@ -143,8 +143,11 @@ std::string multiply_through_c(const char* bundle, const char* target) {
   std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)));
   const std::vector<float> b(40 * 8, 2.0F);
   std::vector<float> c(40 * 8);
-  const lacuna_operands operands = {
-      sizeof operands, values.data(), b.data(), 8, c.data(), 8, nullptr, 8};
+  lacuna_operands operands = LACUNA_OPERANDS_INIT;
+  operands.values = values.data();
+  operands.b = b.data();
+  operands.c = c.data();
+  operands.ldb = operands.ldc = operands.n = 8;
   if (lacuna_plan_pack(plan, dense.data(), 40, values.data()) != LACUNA_OK ||
       lacuna_plan_execute(plan, 0, &operands) != LACUNA_OK)
     return lacuna_last_error();

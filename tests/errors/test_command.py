@@ -102,7 +102,7 @@ class BadInputTest(CommandTest):
             self.check_fails(2, "--random '8' is neither MxK:RxC:DENSITY[:SEED]", verb, "--random", "8")
             self.check_fails(2, "--op: 'spmv' is not one of: spmm, spmm_transposed, sddmm", verb, *SMALL, "--op", "spmv")
             self.check_fails(2, "--layout-b 'x' is not one of: row, col", verb, *SMALL, "--layout-b", "x")
-            self.check_fails(2, "--epilogue: 'gelu' is not one of: none, bias, bias_relu", verb, *SMALL, "--epilogue", "gelu")
+            self.check_fails(2, "--epilogue: 'gelu' is not none, nor parts in this order", verb, *SMALL, "--epilogue", "gelu")
             self.check_fails(2, "--format: ", verb, *SMALL, "--format", "csr")
             self.check_fails(2, "--format: ", verb, *SMALL, "--format", "bsr65x1")
             self.check_fails(2, "--n -1 is not in [0, 2147483648]", verb, *SMALL[:2], "--n", "-1")

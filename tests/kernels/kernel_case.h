@@ -3,6 +3,7 @@
 // KernelCase: one generated kernel to test; KernelInputs and run_kernel: one call of it on guarded operands.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -24,7 +25,8 @@ struct KernelCase {
 };
 std::ostream& operator<<(std::ostream& out, const KernelCase& kernel_case);
 
-// Every op, layout, epilogue, beta, block shape and types of elements, for the host and for a 256-bit target; of the schedules that the
+// Every op, layout, beta, block shape and types of elements, each with some of the epilogues in turn, for the host and
+// for a 256-bit target; of the schedules that the
 // registry enumerates for each, one of every kind (strategy, loop order, packing), rotating through the rest.
 [[nodiscard]] std::vector<KernelCase> make_kernel_cases();
 
@@ -52,10 +54,19 @@ struct KernelInputs {
   Structure structure;
   std::vector<float> a;       // dense m x k, row-major
   std::vector<float> values;  // packed; what is there before the call, for sddmm
-  std::vector<float> b, c, bias;
+  std::vector<float> b, c;
   DenseView b_view, c_view;  // into b and c
+  // Of the epilogue; empty where it has no such part.
+  std::vector<float> scale, bias, preactivation, gate, residual;
+  DenseView preactivation_view, gate_view, residual_view;
 };
 [[nodiscard]] KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape);
+
+// What operands hold that must not be read: a NaN that no arithmetic makes.
+inline const float kPoison = std::bit_cast<float>(0x7FC0BEEFU);
+// Of the values and of C, for the op.
+[[nodiscard]] DType type_of_values(const KernelSpec& spec);
+[[nodiscard]] DType type_of_c(const KernelSpec& spec);
 
 struct KernelOutputs {
   std::vector<float> values, c;

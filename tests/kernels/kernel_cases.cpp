@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <numeric>
 #include <ostream>
 #include <tuple>
 #include <utility>
@@ -12,7 +13,9 @@
 #include "targets/host.h"
 #include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/activation.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -65,19 +68,47 @@ std::vector<Format> formats_for(Op op, ElementTypes types) {
   return formats;
 }
 
+// Every combination of the parts that an epilogue is composed of.
+std::vector<Epilogue> all_epilogues() {
+  std::vector<Epilogue> epilogues;
+  for (const auto& [activation, activation_name] : EnumNames<Activation>::kNames)
+    for (const auto& [scale, scale_name] : EnumNames<Scale>::kNames)
+      for (int bits = 0; bits < 16; ++bits) {
+        const Epilogue epilogue{.scale = scale,
+                                .bias = (bits & 1) != 0,
+                                .activation = activation,
+                                .derivative = (bits & 2) != 0,
+                                .gate = (bits & 4) != 0,
+                                .residual = (bits & 8) != 0};
+        if (check_epilogue(epilogue)) epilogues.push_back(epilogue);
+      }
+  return epilogues;
+}
+
+// Three epilogues for the specification of that number: none, the usual ones in turn, and all combinations in turn. The
+// step has no factor in common with their number, so that neighbours in the loops below get different ones.
+std::vector<Epilogue> epilogues_of(Op op, std::size_t number) {
+  if (op == Op::kSddmm) return {Epilogue{}};
+  static const std::vector<Epilogue> all = all_epilogues();
+  constexpr std::size_t kStep = 37;
+  EXPECT_EQ(std::gcd(kStep, all.size()), 1U);
+  const Epilogue usual{.bias = true,
+                       .activation = number % 2 == 0 ? Activation::kRelu : Activation::kNone};
+  return {Epilogue{}, usual, all[number * kStep % all.size()]};
+}
+
 // Every specification, without schedule.
 std::vector<KernelSpec> all_specs() {
   std::vector<KernelSpec> specs;
+  std::size_t number = 0;
   for (const auto& [op, op_name] : EnumNames<Op>::kNames)
     for (const auto& [layout_b, b_name] : EnumNames<Layout>::kNames)
       for (const auto& [layout_c, c_name] : EnumNames<Layout>::kNames)
-        for (const auto& [epilogue, e_name] : EnumNames<Epilogue>::kNames)
-          for (const bool accumulate : {false, true})
-            for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
-              for (const Format& format : formats_for(op, types))
-                if (op != Op::kSddmm || epilogue == Epilogue::kNone)
-                  specs.push_back(
-                      {op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
+        for (const bool accumulate : {false, true})
+          for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
+            for (const Format& format : formats_for(op, types))
+              for (const Epilogue& epilogue : epilogues_of(op, number++))
+                specs.push_back({op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
 }
 

@@ -18,6 +18,8 @@
 #include "targets/base/hash.h"
 #include "templates/abi.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
+#include "templates/epilogue_reference.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -28,63 +30,8 @@
 namespace lacuna::test {
 namespace {
 
-const float kPoison = std::bit_cast<float>(0x7FC0BEEFU);  // a NaN that no arithmetic makes
-
 bool same_bits(float x, float y) {
   return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
-}
-
-class Draw {
- public:
-  Draw(const std::string& seed, Numbers numbers)
-      : engine_(static_cast<std::uint32_t>(hash_bytes(seed).low)), numbers_(numbers) {}
-  // In [-1, 1], or an integer in [-3, 3]; of the given type.
-  float number(DType type) {
-    if (numbers_ == Numbers::kSmallIntegers) return static_cast<float>(engine_() % 7) - 3.0F;
-    return round_to(type, static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F);
-  }
-  bool chance(double probability) { return engine_() * 0x1p-32 < probability; }
-
- private:
-  std::mt19937 engine_;
-  Numbers numbers_;
-};
-
-// The blocks a mask for the format is made of: jammed rows take single weights.
-Bsr mask_block(const Format& format) {
-  const auto* const bsr = std::get_if<Bsr>(&format);
-  return bsr != nullptr ? *bsr : Bsr{1, 1};
-}
-
-Mask make_mask(const RunShape& shape, const Bsr& block, Draw& draw) {
-  const std::int64_t rows = (shape.m + block.r - 1) / block.r,
-                     columns = (shape.k + block.c - 1) / block.c;
-  std::vector<std::uint8_t> flags(static_cast<std::size_t>(rows * columns));
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < columns; ++j) {
-      bool present = draw.chance(0.6);
-      if (shape.mask == MaskKind::kEmptyPanels) present = present && i % 2 == 1 && j % 2 == 0;
-      if (shape.mask == MaskKind::kFull) present = true;
-      if (shape.mask == MaskKind::kEmpty) present = false;
-      flags[static_cast<std::size_t>(i * columns + j)] = present ? 1 : 0;
-    }
-  auto mask = Mask::from_blocks(shape.m, shape.k, block.r, block.c, flags);
-  EXPECT_TRUE(mask) << mask.error().message;
-  return std::move(*mask);
-}
-
-// A dense operand in exactly the memory it spans. `fill`: draw the elements, else leave them poisoned.
-DenseView make_dense(std::int64_t rows, std::int64_t n, Layout layout, std::int64_t padding,
-                     DType type, std::vector<float>& memory, Draw* fill) {
-  const std::int64_t width = layout == Layout::kRowMajor ? n : rows;
-  const std::int64_t lines = layout == Layout::kRowMajor ? rows : n;
-  const std::int64_t ld = width + padding;
-  memory.assign(static_cast<std::size_t>((lines - 1) * ld + width), round_to(type, kPoison));
-  const DenseView view{memory.data(), rows, n, ld, layout};
-  for (std::int64_t i = 0; fill != nullptr && i < rows; ++i)
-    for (std::int64_t j = 0; j < n; ++j)
-      memory[static_cast<std::size_t>(view.index(i, j))] = fill->number(type);
-  return view;
 }
 
 // Numbers of a type beside a guard page, which the last one touches on Side::kEnd.
@@ -118,25 +65,19 @@ class GuardedOperand {
   GuardedArray<std::uint8_t> bytes_;
 };
 
-DType type_of_values(const KernelSpec& spec) {
-  const OperandTypes types = operand_types(spec.types);
-  return spec.op == Op::kSddmm ? types.result : types.weights;
-}
-
-DType type_of_c(const KernelSpec& spec) {
-  const OperandTypes types = operand_types(spec.types);
-  return spec.op == Op::kSddmm ? types.dense : types.result;
-}
-
 // Operands of one call sequence, each beside a guard page.
 struct GuardedOperands {
-  GuardedOperand values, b, c, bias;
+  GuardedOperand values, b, c, scale, bias, preactivation, gate, residual;
 
   GuardedOperands(const KernelSpec& spec, const KernelInputs& inputs, Side side)
       : values(inputs.values, type_of_values(spec), side),
         b(inputs.b, operand_types(spec.types).dense, side),
         c(inputs.c, type_of_c(spec), side),
-        bias(inputs.bias, DType::kF32, side) {}
+        scale(inputs.scale, DType::kF32, side),
+        bias(inputs.bias, DType::kF32, side),
+        preactivation(inputs.preactivation, type_of_c(spec), side),
+        gate(inputs.gate, type_of_c(spec), side),
+        residual(inputs.residual, type_of_c(spec), side) {}
 };
 
 // The index arrays that the kernel walks, each beside a guard page; the origins with their promised padding.
@@ -171,7 +112,17 @@ KernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
   args.first_value = index.first_value.empty() ? nullptr : guarded.first_value.data();
   args.b = operands.b.data();
   args.c = operands.c.data();
-  args.bias = inputs.bias.empty() ? nullptr : static_cast<const float*>(operands.bias.data());
+  const auto data_of = [](const std::vector<float>& numbers, GuardedOperand& operand) {
+    return numbers.empty() ? nullptr : operand.data();
+  };
+  args.bias = static_cast<const float*>(data_of(inputs.bias, operands.bias));
+  args.scale = static_cast<const float*>(data_of(inputs.scale, operands.scale));
+  args.preactivation = data_of(inputs.preactivation, operands.preactivation);
+  args.gate = data_of(inputs.gate, operands.gate);
+  args.residual = data_of(inputs.residual, operands.residual);
+  args.ld_preactivation = inputs.preactivation_view.ld;
+  args.ld_gate = inputs.gate_view.ld;
+  args.ld_residual = inputs.residual_view.ld;
   args.ldb = inputs.b_view.ld;
   args.ldc = inputs.c_view.ld;
   args.rows_out = transposed ? shape.k : shape.m;
@@ -224,6 +175,28 @@ bool is_right(float found, const Sum& expected, std::int64_t length, Numbers num
          error_bound(length, expected, result);  // false for NaN
 }
 
+// What the epilogue of C(row, column) reads.
+reference::EpilogueTerms terms_of(const Epilogue& epilogue, const KernelInputs& inputs,
+                                  std::int64_t row, std::int64_t column) {
+  const auto i = static_cast<std::size_t>(row);
+  reference::EpilogueTerms terms;
+  if (epilogue.scale != Scale::kNone)
+    terms.scale = inputs.scale[epilogue.scale == Scale::kRows ? i : 0];
+  if (epilogue.bias) terms.bias = inputs.bias[i];
+  if (epilogue.derivative) terms.preactivation = inputs.preactivation_view.at(row, column);
+  if (epilogue.gate) terms.gate = inputs.gate_view.at(row, column);
+  if (epilogue.residual) terms.residual = inputs.residual_view.at(row, column);
+  return terms;
+}
+
+// The sum of small integers is exact, and so is the rest up to the last rounding, but for activations other than relu.
+bool is_right(const KernelSpec& spec, float found, const reference::Bounded& expected,
+              Numbers numbers) {
+  if (numbers == Numbers::kSmallIntegers && reference::is_exact_on_integers(spec.epilogue))
+    return found == round_to(type_of_c(spec), static_cast<float>(expected.value));
+  return std::abs(found - expected.value) <= expected.error;  // false for NaN
+}
+
 void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
                   const KernelOutputs& outputs) {
   const KernelSpec& spec = kernel_case.spec;
@@ -237,12 +210,14 @@ void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
       is_element[at] = true;
       Sum sum = sums[static_cast<std::size_t>(i * view.n + j)];
       if (spec.accumulate) sum.add(inputs.c[at]);
-      sum = finish(sum, spec.epilogue,
-                   inputs.bias.empty() ? 0.0 : inputs.bias[static_cast<std::size_t>(i)]);
-      const std::int64_t length = (transposed ? inputs.shape.m : inputs.shape.k) + 2;
-      if (!is_right(outputs.c[at], sum, length, inputs.shape.numbers, type_of_c(spec))) {
+      const std::int64_t length = (transposed ? inputs.shape.m : inputs.shape.k) + 1;
+      const bool exact = inputs.shape.numbers == Numbers::kSmallIntegers;
+      const reference::Bounded expected = reference::apply_epilogue(
+          spec.epilogue, {sum.value, exact ? 0.0 : error_bound(length, sum, DType::kF32)},
+          terms_of(spec.epilogue, inputs, i, j), type_of_c(spec));
+      if (!is_right(spec, outputs.c[at], expected, inputs.shape.numbers)) {
         ADD_FAILURE() << "c(" << i << ", " << j << ") is " << outputs.c[at] << ", expected "
-                      << sum.value;
+                      << expected.value << " +- " << expected.error;
         return;
       }
     }
@@ -272,38 +247,6 @@ void verify_values(const KernelCase& kernel_case, const KernelInputs& inputs,
 
 }  // namespace
 
-KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
-  const KernelSpec& spec = kernel_case.spec;
-  Draw draw(kernel_case.name + std::to_string(shape.n), shape.numbers);
-  KernelInputs inputs;
-  inputs.shape = shape;
-  const Mask mask = make_mask(shape, mask_block(spec.format), draw);
-  auto structure = make_structure(mask, spec.format);
-  EXPECT_TRUE(structure) << structure.error().message;
-  inputs.structure = std::move(*structure);
-  inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
-  for (std::int64_t i = 0; i < shape.m; ++i)
-    for (std::int64_t j = 0; j < shape.k; ++j)
-      if (mask.at(i, j))
-        inputs.a[static_cast<std::size_t>(i * shape.k + j)] = draw.number(type_of_values(spec));
-
-  const bool writes_values = spec.op == Op::kSddmm;
-  const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
-  const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m : shape.k;
-  inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)),
-                       round_to(type_of_values(spec), kPoison));
-  if (!writes_values || spec.accumulate)
-    pack_values(inputs.structure, inputs.a.data(), shape.k, DType::kF32, inputs.values.data());
-  inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding,
-                             operand_types(spec.types).dense, inputs.b, &draw);
-  inputs.c_view = make_dense(c_rows, shape.n, spec.layout_c, shape.padding, type_of_c(spec),
-                             inputs.c, writes_values || spec.accumulate ? &draw : nullptr);
-  if (spec.epilogue != Epilogue::kNone)
-    for (std::int64_t i = 0; i < c_rows; ++i)
-      inputs.bias.push_back(draw.number(DType::kF32));
-  return inputs;
-}
-
 KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kernel,
                          const KernelInputs& inputs, Side side, Calls calls) {
   GuardedOperands operands(kernel_case.spec, inputs, side);
@@ -313,13 +256,19 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
     call(kernel_case, kernel, args, side);
   else
     call_split(kernel_case, kernel, args, side);
-  for (const GuardedOperand* operand : {&operands.values, &operands.b, &operands.c, &operands.bias})
+  for (const GuardedOperand* operand :
+       {&operands.values, &operands.b, &operands.c, &operands.scale, &operands.bias,
+        &operands.preactivation, &operands.gate, &operands.residual})
     EXPECT_TRUE(operand->canaries_alive()) << "memory beside an operand was written";
   EXPECT_TRUE(index.ptr.canaries_alive() && index.origin.canaries_alive() &&
               index.block.canaries_alive() && index.first_value.canaries_alive())
       << "memory beside an index array was written";
   expect_unchanged("b", operands.b, inputs.b);
+  expect_unchanged("scale", operands.scale, inputs.scale);
   expect_unchanged("bias", operands.bias, inputs.bias);
+  expect_unchanged("preactivation", operands.preactivation, inputs.preactivation);
+  expect_unchanged("gate", operands.gate, inputs.gate);
+  expect_unchanged("residual", operands.residual, inputs.residual);
   if (kernel_case.spec.op == Op::kSddmm)
     expect_unchanged("c", operands.c, inputs.c);
   else

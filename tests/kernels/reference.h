@@ -69,13 +69,6 @@ struct Sum {
   return out;
 }
 
-// What C's element holds after the epilogue; the magnitude grows by what is added.
-[[nodiscard]] inline Sum finish(Sum sum, Epilogue epilogue, double bias) {
-  if (epilogue != Epilogue::kNone) sum.add(bias);
-  if (epilogue == Epilogue::kBiasRelu && sum.value < 0) sum.value = 0;
-  return sum;
-}
-
 // One element of B * C^T.
 [[nodiscard]] inline Sum dot(const DenseView& b, std::int64_t b_row, const DenseView& c,
                              std::int64_t c_row) {

@@ -48,7 +48,11 @@ Problem to_problem(const lacuna_problem& given, const trainer::LayerShape& shape
   problem.n = given.n;
   problem.layout_b = static_cast<Layout>(given.layout_b);
   problem.layout_c = static_cast<Layout>(given.layout_c);
-  problem.epilogue = static_cast<Epilogue>(given.epilogue);
+  problem.epilogue.bias = given.epilogue != LACUNA_EPILOGUE_NONE;
+  problem.epilogue.activation = given.epilogue == LACUNA_EPILOGUE_BIAS_RELU
+                                    ? Activation::kRelu
+                                    : static_cast<Activation>(given.activation);
+  problem.epilogue.derivative = given.derivative == 1;
   problem.accumulate = given.accumulate == 1;
   return problem;
 }

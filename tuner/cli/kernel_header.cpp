@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "templates/abi.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -30,26 +32,51 @@ typedef struct lacuna_kernel_args {{
   const int64_t* first_value; /* jammed rows: per panel, where its values begin; else NULL */
   const float* b;
   float* c;              /* written by spmm and spmm_transposed, read by sddmm */
-  const float* bias;     /* indexed by C's row; may be NULL without a bias epilogue */
+  const float* bias;     /* indexed by C's row; NULL without a bias in the epilogue */
   float* scratch;        /* private to the call, 64-byte aligned; size: see the kernel */
   int64_t ldb, ldc;
   int64_t rows_out;      /* of the result: M (spmm, sddmm) or K (spmm_transposed) */
   int64_t rows_in;       /* A's other dimension: K (spmm, sddmm) or M (spmm_transposed) */
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
+  const float* scale;    /* of the epilogue: one factor, or one for each row of C; NULL without, as the next three */
+  const float* preactivation; /* dense like C: x */
+  const float* gate;     /* dense like C */
+  const float* residual; /* dense like C */
+  int64_t ld_preactivation, ld_gate, ld_residual;
 }} lacuna_kernel_args;
 #elif LACUNA_KERNEL_ARGS != {version}
 #error "kernels of different versions of lacuna generate"
 #endif)";
-static_assert(sizeof(KernelArgs) == 136 && offsetof(KernelArgs, origin) == 16 &&
+static_assert(sizeof(KernelArgs) == 192 && offsetof(KernelArgs, origin) == 16 &&
                   offsetof(KernelArgs, first_value) == 32 && offsetof(KernelArgs, b) == 40 &&
                   offsetof(KernelArgs, bias) == 56 && offsetof(KernelArgs, ldb) == 72 &&
-                  offsetof(KernelArgs, rows_in) == 96 && offsetof(KernelArgs, n_end) == 128,
+                  offsetof(KernelArgs, rows_in) == 96 && offsetof(KernelArgs, n_end) == 128 &&
+                  offsetof(KernelArgs, scale) == 136 && offsetof(KernelArgs, residual) == 160 &&
+                  offsetof(KernelArgs, ld_residual) == 184,
               "kArgsStruct does not follow templates/abi.h");
 
 std::string layout_words(Layout layout) {
   return layout == Layout::kRowMajor ? "row-major: (r, n) at [r * ld + n]"
                                      : "column-major: (r, n) at [r + n * ld]";
+}
+
+// "(scale * (A * B) + bias) * silu'(preactivation) * gate + residual"
+std::string with_epilogue(const Epilogue& epilogue, std::string text) {
+  if (epilogue.scale != Scale::kNone)
+    text =
+        fmt::format("{} * ({})", epilogue.scale == Scale::kRows ? "scale[row]" : "scale[0]", text);
+  if (epilogue.bias) text += " + bias[row]";
+  const std::string_view activation = to_text(epilogue.activation);
+  if (epilogue.derivative)
+    text = fmt::format("({}) * {}'(preactivation)", text, activation);
+  else if (epilogue.activation != Activation::kNone)
+    text = fmt::format("{}({})", activation, text);
+  else if (epilogue.gate)
+    text = fmt::format("({})", text);
+  if (epilogue.gate) text += " * gate";
+  if (epilogue.residual) text += " + residual";
+  return text;
 }
 
 std::string formula(const KernelSpec& spec) {
@@ -65,16 +92,8 @@ std::string formula(const KernelSpec& spec) {
     case Op::kSddmm:
       return fmt::format("A[M,K] = B[M,N] * C[K,N]^T at A's stored weights{}", plus);
   }
-  const char* const out = spec.op == Op::kSpmm ? "C[M,N]" : "C[K,N]";
-  switch (spec.epilogue) {
-    case Epilogue::kNone:
-      return fmt::format("{} = {}", out, inner);
-    case Epilogue::kBias:
-      return fmt::format("{} = {} + bias", out, inner);
-    case Epilogue::kBiasRelu:
-      return fmt::format("{} = max(0, {} + bias)", out, inner);
-  }
-  return inner;
+  return fmt::format("{} = {}", spec.op == Op::kSpmm ? "C[M,N]" : "C[K,N]",
+                     with_epilogue(spec.epilogue, inner));
 }
 
 std::string splits_words(const Splits& splits) {
@@ -148,7 +167,7 @@ std::string kernel_header(const KernelChoice& choice) {
               ? std::string(" * Needs no scratch.\n")
               : fmt::format(" * Scratch: {} floats for rows_in = rows_out = {} and n = {}.\n",
                             scratch, kExampleRows, kExampleN);
-  text += " * C does not alias B, values or bias. */\n";
+  text += " * C does not alias another operand. */\n";
   text += fmt::format(
       "void {}(const lacuna_kernel_args* args);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* "
       "{} */\n",

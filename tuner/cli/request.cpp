@@ -21,6 +21,7 @@
 #include "targets/machine_profile.h"
 #include "targets/target.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 
@@ -83,7 +84,10 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
       ->default_str("spmm");
   verb.add_option("--layout-b", options.layout_b, "layout of B: row or col")->capture_default_str();
   verb.add_option("--layout-c", options.layout_c, "layout of C: row or col")->capture_default_str();
-  verb.add_option("--epilogue", options.epilogue, "of the first operation: none, bias, bias_relu")
+  verb.add_option("--epilogue", options.epilogue,
+                  "of the first operation: none, or parts joined by _ in this order: scale or "
+                  "scale_rows; bias; relu, gelu_erf, gelu_tanh or silu (drelu, ...: times its "
+                  "derivative); gate; residual. For example bias_relu, bias_silu_gate")
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");
   verb.add_option("--types", options.types,
@@ -136,7 +140,7 @@ Result<std::vector<Problem>> make_problems(const RequestOptions& options, std::i
   Problem problem{.m = m, .k = k, .n = options.n, .accumulate = options.accumulate};
   LACUNA_TRY(problem.layout_b, parse_layout(options.layout_b, "--layout-b"));
   LACUNA_TRY(problem.layout_c, parse_layout(options.layout_c, "--layout-c"));
-  auto epilogue = parse_enum<Epilogue>(options.epilogue);
+  auto epilogue = parse_epilogue(options.epilogue);
   if (!epilogue) return add_context("--epilogue", std::move(epilogue).error());
   auto types = parse_enum<ElementTypes>(options.types);
   if (!types) return add_context("--types", std::move(types).error());
@@ -146,7 +150,7 @@ Result<std::vector<Problem>> make_problems(const RequestOptions& options, std::i
     auto op = parse_enum<Op>(name);
     if (!op) return add_context("--op", std::move(op).error());
     problem.op = *op;
-    problem.epilogue = problems.empty() ? *epilogue : Epilogue::kNone;
+    problem.epilogue = problems.empty() ? *epilogue : Epilogue{};
     LACUNA_TRY_VOID(check_problem(problem));
     problems.push_back(problem);
   }
@@ -198,7 +202,7 @@ std::string problem_text(const Problem& problem) {
       problem.types == ElementTypes::kF32 ? std::string()
                                           : fmt::format(" of {},", to_text(problem.types)),
       planning_n(problem), layout(problem.layout_b), layout(problem.layout_c));
-  if (problem.epilogue != Epilogue::kNone) text += fmt::format(", {}", to_text(problem.epilogue));
+  if (!problem.epilogue.is_none()) text += fmt::format(", {}", to_text(problem.epilogue));
   if (problem.accumulate) text += ", accumulate";
   return text;
 }

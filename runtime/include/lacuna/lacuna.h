@@ -12,7 +12,8 @@
  *     lacuna_plan_create(ctx, mask, &forward, 1, NULL, &plan);
  *     float* values = malloc(lacuna_plan_values_count(plan) * sizeof(float));   // 64-byte aligned is best
  *     lacuna_plan_pack(plan, dense, lda, values);
- *     lacuna_operands op = {sizeof op, values, b, ldb, c, ldc, NULL, 256};
+ *     lacuna_operands op = LACUNA_OPERANDS_INIT;
+ *     op.values = values;  op.b = b;  op.ldb = ldb;  op.c = c;  op.ldc = ldc;  op.n = 256;
  *     lacuna_plan_execute(plan, 0, &op);
  *
  * Operations (A sparse, B and C dense):
@@ -20,7 +21,7 @@
  *     SPMM_TRANSPOSED  C[K,N] = epilogue(A^T * B[M,N] (+ C))
  *     SDDMM            A      = B[M,N] * C[K,N]^T at A's stored weights (+ A)
  * Row-major X[R,N]: X(r,n) at x[r*ldx + n]. Column-major: x[r + n*ldx]. Leading dimensions in elements.
- * C does not alias B, values or bias.
+ * C does not alias any other operand.
  *
  * One plan serves all problems that share A's values (a trainer's forward, input gradient and weight gradient):
  * they use one storage format; weights, gradients and momenta are buffers of lacuna_plan_values_count floats.
@@ -116,18 +117,47 @@ LACUNA_API int64_t lacuna_mask_nnz(const lacuna_mask* mask);
 enum { LACUNA_OP_SPMM = 0, LACUNA_OP_SPMM_TRANSPOSED = 1, LACUNA_OP_SDDMM = 2 };
 enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
 enum { LACUNA_EPILOGUE_NONE = 0, LACUNA_EPILOGUE_BIAS = 1, LACUNA_EPILOGUE_BIAS_RELU = 2 };
+/* gelu_erf(x) = x Phi(x), Phi the normal distribution; gelu_tanh its approximation with tanh; silu(x) = x / (1 + e^-x).
+ * All are accurate to a few units in the last place, for every x. */
+enum {
+  LACUNA_ACTIVATION_NONE = 0,
+  LACUNA_ACTIVATION_RELU = 1,
+  LACUNA_ACTIVATION_GELU_ERF = 2,
+  LACUNA_ACTIVATION_GELU_TANH = 3,
+  LACUNA_ACTIVATION_SILU = 4
+};
+enum { LACUNA_SCALE_NONE = 0, LACUNA_SCALE_FACTOR = 1, LACUNA_SCALE_ROWS = 2 };
+
+/* What happens to each sum s (plus what C held, with accumulate) on its way to C. Every part may be left out, and all
+ * can be combined; for SDDMM there is none of them.
+ *
+ *     z = scale * s + bias
+ *     y = act(z)              or, with derivative,   y = z * act'(x)
+ *     C = y * gate + residual
+ *
+ * scale is one factor (FACTOR) or one for each row of C (ROWS), bias one number for each row of C. x (preactivation),
+ * gate and residual are dense operands of C's shape and layout. x is what the activation was applied to in the forward
+ * pass; for relu its result does as well. Examples: silu and gate: the second half of SwiGLU, silu(A * B) * up.
+ * SPMM_TRANSPOSED with activation and derivative: the gradient before that activation, in one pass. */
 
 typedef struct lacuna_problem {
   size_t struct_size; /* sizeof(lacuna_problem) */
   int32_t op;
   int32_t layout_b;
   int32_t layout_c;
-  int32_t epilogue;   /* bias is indexed by C's row; none for sddmm */
+  int32_t epilogue;   /* BIAS adds a bias, BIAS_RELU also sets activation to RELU */
   int32_t accumulate; /* 1: the result is added to what is there */
   int64_t n;          /* expected dense columns; 0 = unknown. A call may use any n. */
+  /* More parts of the epilogue. */
+  int32_t scale;      /* LACUNA_SCALE_ */
+  int32_t activation; /* LACUNA_ACTIVATION_ */
+  int32_t derivative; /* 1: multiply by act'(x) instead of applying the activation */
+  int32_t gate;       /* 1: multiply by the operand gate */
+  int32_t residual;   /* 1: add the operand residual */
+  int32_t reserved;   /* 0 */
 } lacuna_problem;
 
-#define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0}
+#define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 typedef struct lacuna_plan_options {
   size_t struct_size; /* sizeof(lacuna_plan_options) */
@@ -163,7 +193,17 @@ typedef struct lacuna_operands {
   int64_t ldc;
   const float* bias; /* NULL without a bias epilogue */
   int64_t n; /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
+  /* Operands of the epilogue; those it does not have are not looked at. */
+  const float* scale;         /* one factor, or one for each row of C */
+  const float* preactivation; /* x */
+  int64_t ld_preactivation;
+  const float* gate;
+  int64_t ld_gate;
+  const float* residual;
+  int64_t ld_residual;
 } lacuna_operands;
+
+#define LACUNA_OPERANDS_INIT {sizeof(lacuna_operands), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* Runs problem number `problem` of the plan. The result of one plan is the same, bit for bit, for any number of threads
  * (another number may have given another plan: see above). */

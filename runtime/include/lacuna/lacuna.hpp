@@ -63,18 +63,41 @@ enum class Op : std::int32_t {
   kSddmm = LACUNA_OP_SDDMM,
 };
 enum class Layout : std::int32_t { kRowMajor = LACUNA_ROW_MAJOR, kColMajor = LACUNA_COL_MAJOR };
-enum class Epilogue : std::int32_t {
-  kNone = LACUNA_EPILOGUE_NONE,
-  kBias = LACUNA_EPILOGUE_BIAS,
-  kBiasRelu = LACUNA_EPILOGUE_BIAS_RELU,
+enum class Scale : std::int32_t {
+  kNone = LACUNA_SCALE_NONE,
+  kFactor = LACUNA_SCALE_FACTOR,
+  kRows = LACUNA_SCALE_ROWS,
 };
+enum class Activation : std::int32_t {
+  kNone = LACUNA_ACTIVATION_NONE,
+  kRelu = LACUNA_ACTIVATION_RELU,
+  kGeluErf = LACUNA_ACTIVATION_GELU_ERF,
+  kGeluTanh = LACUNA_ACTIVATION_GELU_TANH,
+  kSilu = LACUNA_ACTIVATION_SILU,
+};
+
+// What happens to a sum on its way to C: lacuna.h tells what the parts do, and in which order.
+//     forward.epilogue = {.bias = true, .activation = lacuna::Activation::kGeluErf};
+struct Epilogue {
+  Scale scale = Scale::kNone;
+  bool bias = false;
+  Activation activation = Activation::kNone;
+  bool derivative = false;
+  bool gate = false;
+  bool residual = false;
+
+  static const Epilogue kNone, kBias, kBiasRelu;
+};
+inline constexpr Epilogue Epilogue::kNone{};
+inline constexpr Epilogue Epilogue::kBias{.bias = true};
+inline constexpr Epilogue Epilogue::kBiasRelu{.bias = true, .activation = Activation::kRelu};
 
 // lacuna_problem with defaults.
 struct Problem {
   Op op = Op::kSpmm;
   Layout layout_b = Layout::kRowMajor;
   Layout layout_c = Layout::kRowMajor;
-  Epilogue epilogue = Epilogue::kNone;
+  Epilogue epilogue = {};
   bool accumulate = false;
   std::int64_t n = 0;  // expected dense columns; 0 = unknown
 };
@@ -178,6 +201,13 @@ struct Dense {
   std::int64_t ld = 0;
 };
 
+// What an epilogue reads beside the sums; the parts it does not have stay empty.
+struct EpilogueOperands {
+  const float* bias = nullptr;
+  const float* scale = nullptr;  // one factor, or one for each row of C
+  ConstDense preactivation, gate, residual;
+};
+
 // One storage format and a kernel for each problem. `problem` counts from 0 in the order given to the constructor.
 class Plan {
  public:
@@ -187,10 +217,7 @@ class Plan {
     std::vector<lacuna_problem> c_problems;
     c_problems.reserve(problems.size());
     for (const Problem& problem : problems)
-      c_problems.push_back(
-          {sizeof(lacuna_problem), static_cast<std::int32_t>(problem.op),
-           static_cast<std::int32_t>(problem.layout_b), static_cast<std::int32_t>(problem.layout_c),
-           static_cast<std::int32_t>(problem.epilogue), problem.accumulate ? 1 : 0, problem.n});
+      c_problems.push_back(to_c(problem));
     lacuna_plan_options c_options{};
     c_options.struct_size = sizeof c_options;
     c_options.exact = options.exact ? 1 : 0;
@@ -225,16 +252,29 @@ class Plan {
 
   // C = epilogue(A * B (+ C)), or A^T for a spmm_transposed problem. `n` dense columns.
   void spmm(std::size_t problem, const float* values, ConstDense b, Dense c, std::int64_t n,
-            const float* bias = nullptr) const {
+            const EpilogueOperands& epilogue) const {
     // The C struct serves both directions; kernels of these problems only read the values.
-    execute(problem, {sizeof(lacuna_operands), const_cast<float*>(values), b.data, b.ld, c.data,
-                      c.ld, bias, n});
+    lacuna_operands operands = make_operands(const_cast<float*>(values), b, c, n);
+    operands.bias = epilogue.bias;
+    operands.scale = epilogue.scale;
+    operands.preactivation = epilogue.preactivation.data;
+    operands.ld_preactivation = epilogue.preactivation.ld;
+    operands.gate = epilogue.gate.data;
+    operands.ld_gate = epilogue.gate.ld;
+    operands.residual = epilogue.residual.data;
+    operands.ld_residual = epilogue.residual.ld;
+    execute(problem, operands);
+  }
+  void spmm(std::size_t problem, const float* values, ConstDense b, Dense c, std::int64_t n,
+            const float* bias = nullptr) const {
+    EpilogueOperands epilogue;
+    epilogue.bias = bias;
+    spmm(problem, values, b, c, n, epilogue);
   }
   // values = B * C^T at the stored weights (+ values).
   void sddmm(std::size_t problem, float* values, ConstDense b, ConstDense c, std::int64_t n) const {
     // As above: sddmm only reads C.
-    execute(problem, {sizeof(lacuna_operands), values, b.data, b.ld, const_cast<float*>(c.data),
-                      c.ld, nullptr, n});
+    execute(problem, make_operands(values, b, {const_cast<float*>(c.data), c.ld}, n));
   }
   void execute(std::size_t problem, const lacuna_operands& operands) const {
     detail::check(lacuna_plan_execute(handle_.get(), problem, &operands));
@@ -242,6 +282,34 @@ class Plan {
   [[nodiscard]] lacuna_plan* get() const noexcept { return handle_.get(); }
 
  private:
+  [[nodiscard]] static lacuna_problem to_c(const Problem& problem) {
+    lacuna_problem made = LACUNA_PROBLEM_INIT;
+    made.op = static_cast<std::int32_t>(problem.op);
+    made.layout_b = static_cast<std::int32_t>(problem.layout_b);
+    made.layout_c = static_cast<std::int32_t>(problem.layout_c);
+    made.accumulate = problem.accumulate ? 1 : 0;
+    made.n = problem.n;
+    const Epilogue& epilogue = problem.epilogue;
+    made.epilogue = epilogue.bias ? LACUNA_EPILOGUE_BIAS : LACUNA_EPILOGUE_NONE;
+    made.scale = static_cast<std::int32_t>(epilogue.scale);
+    made.activation = static_cast<std::int32_t>(epilogue.activation);
+    made.derivative = epilogue.derivative ? 1 : 0;
+    made.gate = epilogue.gate ? 1 : 0;
+    made.residual = epilogue.residual ? 1 : 0;
+    return made;
+  }
+  [[nodiscard]] static lacuna_operands make_operands(float* values, ConstDense b, Dense c,
+                                                     std::int64_t n) {
+    lacuna_operands operands = LACUNA_OPERANDS_INIT;
+    operands.values = values;
+    operands.b = b.data;
+    operands.ldb = b.ld;
+    operands.c = c.data;
+    operands.ldc = c.ld;
+    operands.n = n;
+    return operands;
+  }
+
   std::int64_t rows_ = 0, columns_ = 0;
   detail::Owned<lacuna_plan, lacuna_plan_destroy> handle_;
 };

@@ -58,7 +58,11 @@ static lacuna_status multiply(lacuna_context* context, const lacuna_mask* mask) 
   float* values = malloc((size_t)lacuna_plan_values_count(plan) * sizeof(float));
   status = lacuna_plan_pack(plan, a, K, values);
   if (status == LACUNA_OK) {
-    const lacuna_operands operands = {sizeof(lacuna_operands), values, b, N, c, N, NULL, N};
+    lacuna_operands operands = LACUNA_OPERANDS_INIT;
+    operands.values = values;
+    operands.b = b;
+    operands.c = c;
+    operands.ldb = operands.ldc = operands.n = N;
     status = lacuna_plan_execute(plan, 0, &operands);
   }
   if (status == LACUNA_OK) printf("%s: %s\n", lacuna_version(), lacuna_plan_kernel(plan, 0));

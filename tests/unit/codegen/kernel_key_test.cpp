@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"Format", [](KernelSpec& s, Target&) { s.format = Bsr{2, 3}; }, true},
         Change{"Schedule", [](KernelSpec& s, Target&) { s.schedule.ku = 2; }, true},
         Change{"Layout", [](KernelSpec& s, Target&) { s.layout_c = Layout::kColMajor; }, true},
-        Change{"Epilogue", [](KernelSpec& s, Target&) { s.epilogue = Epilogue::kBias; }, true},
+        Change{"Epilogue", [](KernelSpec& s, Target&) { s.epilogue = {.bias = true}; }, true},
         Change{"Accumulate", [](KernelSpec& s, Target&) { s.accumulate = true; }, true},
         Change{"TargetName", [](KernelSpec&, Target& target) { target.name = "host"; }, true},
         Change{"Cpu", [](KernelSpec&, Target& target) { target.llvm_cpu = "znver5"; }, true},

@@ -17,6 +17,17 @@ namespace {
 
 constexpr std::int64_t kM = 24, kK = 16, kN = 10;
 
+// Row-major operands without padding.
+lacuna_operands make_operands(std::vector<float>& values, const std::vector<float>& b,
+                              std::vector<float>& c, std::int64_t n) {
+  lacuna_operands operands = LACUNA_OPERANDS_INIT;
+  operands.values = values.data();
+  operands.b = b.data();
+  operands.c = c.data();
+  operands.ldb = operands.ldc = operands.n = n;
+  return operands;
+}
+
 // A context and a mask of 8 x 8 blocks: the diagonal ones and one more.
 class CApi : public testing::Test {
  protected:
@@ -67,8 +78,7 @@ TEST_F(CApi, PacksMultipliesAndUnpacks) {
   ASSERT_EQ(lacuna_plan_pack(plan, a.data(), kK, values.data()), LACUNA_OK) << lacuna_last_error();
   ASSERT_EQ(lacuna_plan_unpack(plan, values.data(), back.data(), kK), LACUNA_OK)
       << lacuna_last_error();
-  const lacuna_operands operands = {
-      sizeof operands, values.data(), b.data(), kN, c.data(), kN, nullptr, kN};
+  const lacuna_operands operands = make_operands(values, b, c, kN);
   ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
   for (std::int64_t i = 0; i < kM; ++i)
     for (std::int64_t n = 0; n < kN; ++n) {
@@ -97,8 +107,7 @@ TEST_F(CApi, PinsJammedRowsByName) {
   ASSERT_EQ(lacuna_plan_values_count(plan), lacuna_mask_nnz(mask_));
   std::vector<float> values(3 * 64, std::nanf("")), b(kM * kN, 2.0F), c(kK * kN, 3.0F),
       back(kM * kK, -1.0F);
-  const lacuna_operands operands = {
-      sizeof operands, values.data(), b.data(), kN, c.data(), kN, nullptr, kN};
+  const lacuna_operands operands = make_operands(values, b, c, kN);
   ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
   ASSERT_EQ(lacuna_plan_unpack(plan, values.data(), back.data(), kK), LACUNA_OK)
       << lacuna_last_error();
@@ -130,8 +139,7 @@ void multiply_ones(lacuna_parallel_for pool, lacuna_status& status, std::vector<
   std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)), 1.0F);
   std::vector<float> b(256 * 64, 1.0F);
   c.assign(256 * 64, 0.0F);
-  const lacuna_operands operands = {
-      sizeof operands, values.data(), b.data(), 64, c.data(), 64, nullptr, 64};
+  const lacuna_operands operands = make_operands(values, b, c, 64);
   status = lacuna_plan_execute(plan, 0, &operands);
   lacuna_plan_destroy(plan);
   lacuna_mask_destroy(mask);
@@ -251,13 +259,13 @@ TEST_F(CApi, ReportsBadProblems) {
   EXPECT_FAULT(create([](auto& p) { p.struct_size = 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "problem.struct_size 4 is not in [8, 4096]");
   EXPECT_FAULT(create([](auto& p) { p.struct_size = sizeof p + 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
-               "problem.struct_size 44 is not a multiple of 8");
+               "problem.struct_size 68 is not a multiple of 8");
   EXPECT_FAULT(lacuna_plan_create(context_, mask_, nullptr, 0, nullptr, &plan),
                LACUNA_ERROR_INVALID_ARGUMENT, "the plan has no problem");
   std::vector<lacuna_problem> two(2, LACUNA_PROBLEM_INIT);
   two[1].struct_size = 32;
   EXPECT_FAULT(lacuna_plan_create(context_, mask_, two.data(), 2, nullptr, &plan),
-               LACUNA_ERROR_INVALID_ARGUMENT, "problem 1: struct_size 32 differs from 40");
+               LACUNA_ERROR_INVALID_ARGUMENT, "problem 1: struct_size 32 differs from 64");
   EXPECT_EQ(plan, nullptr);
 }
 
@@ -326,7 +334,8 @@ TEST_F(CApi, RefusesOperandsWithAFieldItDoesNotKnow) {
   std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)), 1.0F);
   std::vector<float> b(kK * kN, 1.0F), c(kM * kN);
   NewerOperands newer{};
-  newer.known = {sizeof newer, values.data(), b.data(), kN, c.data(), kN, nullptr, kN};
+  newer.known = make_operands(values, b, c, kN);
+  newer.known.struct_size = sizeof newer;
   EXPECT_EQ(lacuna_plan_execute(plan, 0, &newer.known), LACUNA_OK) << lacuna_last_error();
   newer.unknown = 1;
   EXPECT_FAULT(lacuna_plan_execute(plan, 0, &newer.known), LACUNA_ERROR_UNSUPPORTED,

@@ -13,6 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "runtime/engine.h"
+#include "templates/epilogue.h"
+#include "templates/epilogue_reference.h"
 #include "tests/kernels/reference.h"
 #include "tests/unit/codegen/temp_cache.h"
 
@@ -55,8 +57,9 @@ inline PlanRequest make_request(const Mask& mask, std::vector<Problem> problems)
 struct Product {
   Problem problem;
   std::int64_t n = 0;
-  std::vector<float> a;  // dense, zero outside the mask
-  std::vector<float> values, b, c, bias;
+  std::vector<float> a;                   // dense, zero outside the mask
+  std::vector<float> values, b, c, bias;  // the bias is the scale as well
+  std::vector<float> preactivation, gate, residual;
 
   Product(const ExecutablePlan& plan, std::size_t index, const Mask& mask, std::int64_t columns)
       : problem(plan.problems()[index]), n(columns) {
@@ -79,6 +82,9 @@ struct Product {
     c = draw(c_rows() * n);
     if (!writes_values && !problem.accumulate) c.assign(c.size(), std::nanf(""));
     bias = draw(c_rows());
+    preactivation = draw(c_rows() * n);
+    gate = draw(c_rows() * n);
+    residual = draw(c_rows() * n);
     c_before_ = c;
   }
 
@@ -98,7 +104,14 @@ struct Product {
             c.data(),
             ld(problem.layout_c, c_rows()),
             bias.data(),
-            n};
+            n,
+            bias.data(),
+            preactivation.data(),
+            ld(problem.layout_c, c_rows()),
+            gate.data(),
+            ld(problem.layout_c, c_rows()),
+            residual.data(),
+            ld(problem.layout_c, c_rows())};
   }
   [[nodiscard]] DenseView view_b() {
     return {b.data(), b_rows(), n, operands().ldb, problem.layout_b};
@@ -124,8 +137,14 @@ struct Product {
         const auto at = static_cast<std::size_t>(view_c().index(i, j));
         Sum sum = sums[static_cast<std::size_t>(i * n + j)];
         if (problem.accumulate) sum.add(c_before_[at]);
-        sum = finish(sum, problem.epilogue, bias[static_cast<std::size_t>(i)]);
-        ASSERT_LE(std::abs(c[at] - sum.value), error_bound(b_rows() + 2, sum, DType::kF32))
+        const float of_row = bias[static_cast<std::size_t>(i)];
+        const reference::EpilogueTerms terms{
+            problem.epilogue.scale == Scale::kRows ? of_row : bias.front(), of_row,
+            preactivation[at], gate[at], residual[at]};
+        const reference::Bounded expected = reference::apply_epilogue(
+            problem.epilogue, {sum.value, error_bound(b_rows() + 1, sum, DType::kF32)}, terms,
+            DType::kF32);
+        ASSERT_LE(std::abs(c[at] - expected.value), expected.error)
             << "c(" << i << ", " << j << ")";
       }
   }

@@ -56,7 +56,8 @@ class PlannedProduct : public EngineFixture, public testing::WithParamInterface<
     Problem problem = make_problem(mask, std::get<0>(GetParam()));
     problem.layout_b = std::get<1>(GetParam());
     problem.layout_c = std::get<2>(GetParam());
-    if (problem.op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
+    if (problem.op != Op::kSddmm)
+      problem.epilogue = {.bias = true, .activation = Activation::kRelu};
     return problem;
   }
 };
@@ -223,7 +224,7 @@ TEST_P(EmptyProduct, DoesWhatTheAlgebraSays) {
   ASSERT_TRUE(mask) << mask.error().message;
   Problem problem = make_problem(*mask, op);
   problem.layout_b = problem.layout_c = layout;
-  if (op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
+  if (op != Op::kSddmm) problem.epilogue = {.bias = true, .activation = Activation::kRelu};
   const auto plan = make_plan(*engine, make_request(*mask, {problem}));
   ASSERT_NE(plan, nullptr);
   Product product(*plan, 0, *mask, sizes.n);
@@ -255,7 +256,7 @@ TEST_P(EmptyProduct, DoesSoWithEveryKindOfKernel) {
       sizes.m, sizes.k, 64, 64, std::vector<std::uint8_t>(sizes.m == 0 || sizes.k == 0 ? 0 : 1));
   ASSERT_TRUE(mask) << mask.error().message;
   Problem problem = make_problem(*mask, op);
-  if (op != Op::kSddmm) problem.epilogue = Epilogue::kBiasRelu;
+  if (op != Op::kSddmm) problem.epilogue = {.bias = true, .activation = Activation::kRelu};
   std::set<Strategy> strategies;
   for (const Format& format : {Format{Bsr{16, 16}}, Format{Bsr{16, 1}}, Format{Jam{4}}})
     for (const Layout layout_c : {Layout::kRowMajor, Layout::kColMajor}) {

@@ -36,7 +36,7 @@ TEST_P(ExecuteError, NamesOperandValueAndLimit) {
   const auto engine = make_engine();
   const Mask mask = make_mask(40, 24, 0.5);
   Problem with_bias = make_problem(mask);
-  with_bias.epilogue = Epilogue::kBias;
+  with_bias.epilogue = {.bias = true};
   Problem col_major = make_problem(mask);
   col_major.layout_b = col_major.layout_c = Layout::kColMajor;
   const auto plan = ExecutablePlan::create(

@@ -189,7 +189,7 @@ INSTANTIATE_TEST_SUITE_P(
         KeyChange{"n", [](PlanRequest& r) { r.problems[0].n = 64; }},
         KeyChange{"op", [](PlanRequest& r) { r.problems[1].op = Op::kSddmm; }},
         KeyChange{"layout", [](PlanRequest& r) { r.problems[1].layout_c = Layout::kColMajor; }},
-        KeyChange{"epilogue", [](PlanRequest& r) { r.problems[0].epilogue = Epilogue::kBias; }},
+        KeyChange{"epilogue", [](PlanRequest& r) { r.problems[0].epilogue = {.bias = true}; }},
         KeyChange{"accumulate", [](PlanRequest& r) { r.problems[0].accumulate = true; }},
         KeyChange{"fewer_problems", [](PlanRequest& r) { r.problems.pop_back(); }},
         KeyChange{"order", [](PlanRequest& r) { std::swap(r.problems[0], r.problems[1]); }},

@@ -26,14 +26,16 @@ std::vector<KernelSpec> all_specs(const Schedule& schedule) {
     for (const auto& [types, types_name] : EnumNames<ElementTypes>::kNames)
       for (const auto& [b, b_name] : EnumNames<Layout>::kNames)
         for (const auto& [c, c_name] : EnumNames<Layout>::kNames)
-          for (const auto& [epilogue, epilogue_name] : EnumNames<Epilogue>::kNames)
+          for (const char* epilogue :
+               {"none", "bias", "bias_relu", "scale", "scale_rows_dgelu_tanh", "silu_gate",
+                "scale_bias_gelu_erf_gate_residual", "drelu", "residual"})
             for (const bool accumulate : {false, true})
               for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}}})
                 specs.push_back({.op = op,
                                  .types = types,
                                  .layout_b = b,
                                  .layout_c = c,
-                                 .epilogue = epilogue,
+                                 .epilogue = parse_epilogue(epilogue).value(),
                                  .accumulate = accumulate,
                                  .format = format,
                                  .schedule = schedule});
@@ -51,7 +53,7 @@ std::vector<Schedule> all_schedules() {
 }
 
 TEST(KernelName, IsTheDocumentedOne) {
-  const KernelSpec spec{.epilogue = Epilogue::kBiasRelu,
+  const KernelSpec spec{.epilogue = {.bias = true, .activation = Activation::kRelu},
                         .format = Bsr{.r = 32, .c = 1},
                         .schedule = {.mr = 8, .nv = 3, .ku = 4}};
   EXPECT_EQ(kernel_name(spec, "zen4"), kExample);
@@ -153,7 +155,7 @@ TEST(KernelSpec, TakesTheProblemsFieldsButNotItsSizes) {
                         .types = ElementTypes::kF32,
                         .layout_b = Layout::kColMajor,
                         .layout_c = Layout::kColMajor,
-                        .epilogue = Epilogue::kBias,
+                        .epilogue = {.bias = true},
                         .accumulate = true};
   const Schedule schedule{.mr = 2};
   const KernelSpec spec = make_kernel_spec(problem, Bsr{.r = 4, .c = 2}, schedule);

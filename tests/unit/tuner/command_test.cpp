@@ -117,8 +117,8 @@ TEST(MakeProblems, GivesTheEpilogueToTheFirstOperation) {
   const auto problems = make_problems(options, 10, 20);
   ASSERT_TRUE(problems) << problems.error().message;
   ASSERT_EQ(problems->size(), 2U);
-  EXPECT_EQ(problems->at(0).epilogue, Epilogue::kBias);
-  EXPECT_EQ(problems->at(1).epilogue, Epilogue::kNone);
+  EXPECT_EQ(problems->at(0).epilogue, (Epilogue{.bias = true}));
+  EXPECT_EQ(problems->at(1).epilogue, Epilogue{});
   EXPECT_EQ(problems->at(1).layout_c, Layout::kColMajor);
 }
 
@@ -143,7 +143,9 @@ TEST(MakeProblems, NamesTheBadOption) {
   EXPECT_EQ(message([](RequestOptions& o) { o.layout_b = "diag"; }),
             "--layout-b 'diag' is not one of: row, col");
   EXPECT_EQ(message([](RequestOptions& o) { o.epilogue = "gelu"; }),
-            "--epilogue: 'gelu' is not one of: none, bias, bias_relu");
+            "--epilogue: 'gelu' is not none, nor parts in this order, joined by _: scale or "
+            "scale_rows, bias, one of relu, gelu_erf, gelu_tanh, silu (with a d before it its "
+            "derivative), gate, residual");
   EXPECT_EQ(message([](RequestOptions& o) { o.n = -1; }), "--n -1 is not in [0, 2147483648]");
 }
 
@@ -195,7 +197,7 @@ TEST(KernelHeader, DeclaresTheKernel) {
   const std::string name = kernel_name(choices->front().spec, "zen4");
   EXPECT_NE(header.find("void " + name + "(const lacuna_kernel_args* args);"), std::string::npos)
       << header;
-  EXPECT_NE(header.find("C[M,N] = max(0, A[M,K] * B[K,N] + bias)"), std::string::npos) << header;
+  EXPECT_NE(header.find("C[M,N] = relu(A[M,K] * B[K,N] + bias[row])"), std::string::npos) << header;
   EXPECT_NE(header.find("B: column-major"), std::string::npos);
   EXPECT_NE(header.find("extern \"C\""), std::string::npos);
 }

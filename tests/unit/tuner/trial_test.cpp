@@ -182,7 +182,7 @@ class TrialOnKernelsTest : public TuningTest {};
 
 TEST_F(TrialOnKernelsTest, AcceptsARightPlanAndKeepsItsOperands) {
   Problem problem = problem_of(mask_, Op::kSpmm, 21);
-  problem.epilogue = Epilogue::kBiasRelu;
+  problem.epilogue = {.bias = true, .activation = Activation::kRelu};
   request_.problems = {problem};
   const auto plan = ExecutablePlan::create(*engine_, request_);
   ASSERT_TRUE(plan) << plan.error().message;

@@ -104,7 +104,7 @@ TEST_F(TunerTest, ARecordOfLessRigorIsMeasuredAgain) {
 TEST_F(TunerTest, ProblemsThatShareValuesShareTheFormat) {
   request_.problems = {problem_of(mask_, Op::kSpmm), problem_of(mask_, Op::kSpmmTransposed),
                        problem_of(mask_, Op::kSddmm)};
-  request_.problems[0].epilogue = Epilogue::kBiasRelu;
+  request_.problems[0].epilogue = {.bias = true, .activation = Activation::kRelu};
   request_.padding = Padding::kExact;
   const auto outcome = tune_it();
   ASSERT_TRUE(outcome) << outcome.error().message;
