@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The C ABI (lacuna.h): checks what C callers can get wrong, then calls Engine, Mask and ExecutablePlan. Every entry
-// point that can fail goes through guarded(), so that no exception leaves the library.
-#include <algorithm>
+// The C ABI (lacuna.h) but for masks (c_api_mask.cpp): checks what C callers can get wrong, then calls Engine and
+// ExecutablePlan. What callers hand over is read in c_structs.cpp.
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
@@ -15,12 +12,13 @@
 #include <vector>
 
 #include "lacuna/lacuna.h"
+#include "runtime/c_api_support.h"
 #include "runtime/c_structs.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
-#include "runtime/mask_io.h"
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
+#include "runtime/structure.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target_yaml.h"
@@ -32,10 +30,6 @@ struct lacuna_context {
   lacuna::ParallelFor parallel;
 };
 
-struct lacuna_mask {
-  lacuna::Mask mask;
-};
-
 struct lacuna_plan {
   std::unique_ptr<lacuna::ExecutablePlan> executable;
   lacuna::ParallelFor parallel;
@@ -45,37 +39,6 @@ struct lacuna_plan {
 
 namespace lacuna {
 namespace {
-
-// The message of the calling thread's last failure; `text` is "" or points into `owned` or to a literal.
-struct LastError {
-  std::string owned;
-  const char* text = "";
-};
-thread_local LastError last_error;
-
-lacuna_status fail(Error error) noexcept {
-  last_error.owned = std::move(error.message);
-  last_error.text = last_error.owned.c_str();
-  return static_cast<lacuna_status>(error.code);
-}
-
-lacuna_status fail(ErrorCode code, const char* literal) noexcept {
-  last_error.text = literal;
-  return static_cast<lacuna_status>(code);
-}
-
-// Runs a function that returns Result<>.
-template <class F>
-lacuna_status guarded(F&& function) noexcept {
-  try {
-    if (Result<> result = function(); !result) return fail(std::move(result).error());
-    return LACUNA_OK;
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::kIo, "out of memory");
-  } catch (...) {  // also what a C++ caller's parallel_for throws
-    return fail(ErrorCode::kInternal, "unexpected exception");
-  }
-}
 
 Result<std::unique_ptr<lacuna_context>> make_context(const lacuna_context_options* given) {
   lacuna_context_options options{};
@@ -131,19 +94,6 @@ Result<std::unique_ptr<lacuna_plan>> make_plan(lacuna_context& context, PlanRequ
   return plan;
 }
 
-// Elements of `lines` lines of `width` that lie `ld` apart; an error if that overflows.
-Result<std::size_t> extent_of(std::int64_t lines, std::int64_t width, std::int64_t ld) {
-  std::int64_t extent = 0;
-  if (lines <= 0 || width <= 0) return 0;
-  if (ld < width)
-    return make_error(ErrorCode::kInvalidArgument, "lda {} is less than k {}", ld, width);
-  if (__builtin_mul_overflow(lines, ld, &extent) ||
-      extent > std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(sizeof(float)))
-    return make_error(ErrorCode::kInvalidArgument, "{} rows with lda {} exceed the address space",
-                      lines, ld);
-  return static_cast<std::size_t>(extent - ld + width);
-}
-
 Result<> check_pack(const lacuna_plan* plan, const float* a, std::int64_t lda,
                     const float* values) {
   LACUNA_TRY_VOID(require(plan, "plan"));
@@ -152,23 +102,6 @@ Result<> check_pack(const lacuna_plan* plan, const float* a, std::int64_t lda,
   if (extent != 0) LACUNA_TRY_VOID(require(a, "a"));
   if (plan->executable->values_count() != 0) LACUNA_TRY_VOID(require(values, "values"));
   return {};
-}
-
-// Makes an object by `make`, and hands its ownership to the caller of the C function.
-template <class T, class F>
-lacuna_status make_handle(T** out, F&& make) noexcept {
-  return guarded([&]() -> Result<> {
-    LACUNA_TRY_VOID(require(out, "out"));
-    *out = nullptr;
-    LACUNA_TRY(std::unique_ptr<T> made, make());
-    *out = made.release();
-    return {};
-  });
-}
-
-Result<std::unique_ptr<lacuna_mask>> wrap(Result<Mask> mask) {
-  if (!mask) return tl::unexpected<Error>(std::move(mask).error());
-  return std::make_unique<lacuna_mask>(lacuna_mask{std::move(*mask)});
 }
 
 }  // namespace
@@ -195,61 +128,6 @@ void lacuna_context_destroy(lacuna_context* context) {
 
 const char* lacuna_context_note(const lacuna_context* context) {
   return context == nullptr ? "" : context->engine->note().c_str();
-}
-
-lacuna_status lacuna_mask_from_dense(int64_t m, int64_t k, const float* a, int64_t lda,
-                                     lacuna_mask** out) {
-  return make_handle(out, [&]() -> lacuna::Result<std::unique_ptr<lacuna_mask>> {
-    LACUNA_TRY(const std::size_t extent, lacuna::extent_of(m, k, lda));
-    if (extent != 0) LACUNA_TRY_VOID(lacuna::require(a, "a"));
-    return lacuna::wrap(lacuna::Mask::from_dense(m, k, {a, extent}, lda));
-  });
-}
-
-lacuna_status lacuna_mask_from_csr(int64_t m, int64_t k, const int64_t* row_ptr,
-                                   const int64_t* col_idx, lacuna_mask** out) {
-  return make_handle(out, [&]() -> lacuna::Result<std::unique_ptr<lacuna_mask>> {
-    LACUNA_TRY_VOID(lacuna::require_in(m, 0, lacuna::kMaxMaskDim, "m"));
-    LACUNA_TRY_VOID(lacuna::require(row_ptr, "row_ptr"));
-    const std::span pointers(row_ptr, static_cast<std::size_t>(m) + 1);
-    LACUNA_TRY_VOID(lacuna::require_in(pointers.back(), 0, std::int64_t{1} << 60, "row_ptr[m]"));
-    if (pointers.back() != 0) LACUNA_TRY_VOID(lacuna::require(col_idx, "col_idx"));
-    return lacuna::wrap(lacuna::Mask::from_csr(
-        m, k, pointers, {col_idx, static_cast<std::size_t>(pointers.back())}));
-  });
-}
-
-lacuna_status lacuna_mask_from_blocks(int64_t m, int64_t k, int32_t r, int32_t c,
-                                      const uint8_t* flags, lacuna_mask** out) {
-  return make_handle(out, [&]() -> lacuna::Result<std::unique_ptr<lacuna_mask>> {
-    LACUNA_TRY_VOID(lacuna::require_in(m, 0, lacuna::kMaxMaskDim, "m"));
-    LACUNA_TRY_VOID(lacuna::require_in(k, 0, lacuna::kMaxMaskDim, "k"));
-    LACUNA_TRY_VOID(lacuna::require_in(r, 1, lacuna::kMaxMaskDim, "r"));
-    LACUNA_TRY_VOID(lacuna::require_in(c, 1, lacuna::kMaxMaskDim, "c"));
-    const auto count = static_cast<std::size_t>((m + r - 1) / r * ((k + c - 1) / c));
-    if (count != 0) LACUNA_TRY_VOID(lacuna::require(flags, "flags"));
-    return lacuna::wrap(lacuna::Mask::from_blocks(m, k, r, c, {flags, count}));
-  });
-}
-
-lacuna_status lacuna_mask_load(const char* path, lacuna_mask** out) {
-  return make_handle(out, [&]() -> lacuna::Result<std::unique_ptr<lacuna_mask>> {
-    LACUNA_TRY_VOID(lacuna::require(path, "path"));
-    return lacuna::wrap(lacuna::load_mask(path));
-  });
-}
-
-void lacuna_mask_destroy(lacuna_mask* mask) {
-  delete mask;
-}
-int64_t lacuna_mask_rows(const lacuna_mask* mask) {
-  return mask == nullptr ? 0 : mask->mask.m();
-}
-int64_t lacuna_mask_columns(const lacuna_mask* mask) {
-  return mask == nullptr ? 0 : mask->mask.k();
-}
-int64_t lacuna_mask_nnz(const lacuna_mask* mask) {
-  return mask == nullptr ? 0 : mask->mask.nnz();
 }
 
 lacuna_status lacuna_plan_create(lacuna_context* context, const lacuna_mask* mask,

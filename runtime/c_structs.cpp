@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lacuna/lacuna.h"
+#include "runtime/c_api_support.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "targets/base/fields.h"
@@ -75,13 +76,6 @@ Result<lacuna_operands> read_operands(const lacuna_operands& operands) {
 }
 
 }  // namespace
-
-Result<> require_in(std::int64_t value, std::int64_t low, std::int64_t high, const char* name) {
-  if (value < low || value > high)
-    return make_error(ErrorCode::kInvalidArgument, "{} {} is not in [{}, {}]", name, value, low,
-                      high);
-  return {};
-}
 
 Result<std::vector<Problem>> make_problems(const lacuna_problem* given, std::size_t count,
                                            const Mask& mask) {

@@ -113,17 +113,20 @@ void MaskBuilder::insert_range(std::int64_t row, std::int64_t col_begin, std::in
   }
 }
 
+Result<> check_dense_span(std::int64_t m, std::int64_t k, std::int64_t lda, std::size_t elements) {
+  if (lda < k) return make_error(ErrorCode::kInvalidArgument, "lda {} is less than k {}", lda, k);
+  const std::int64_t needed = dense_span(m, k, lda);
+  if (needed < 0 || std::cmp_greater(needed, elements)) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "a has {} elements, too few for {} x {} with lda {}", elements, m, k, lda);
+  }
+  return {};
+}
+
 Result<Mask> Mask::from_dense(std::int64_t m, std::int64_t k, std::span<const float> a,
                               std::int64_t lda) {
   LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
-  if (lda < k) {
-    return make_error(ErrorCode::kInvalidArgument, "lda {} is less than k {}", lda, k);
-  }
-  const std::int64_t needed = dense_span(m, k, lda);
-  if (needed < 0 || std::cmp_greater(needed, a.size())) {
-    return make_error(ErrorCode::kInvalidArgument,
-                      "a has {} elements, too few for {} x {} with lda {}", a.size(), m, k, lda);
-  }
+  LACUNA_TRY_VOID(check_dense_span(m, k, lda, a.size()));
   for (std::int64_t i = 0; i < m && k > 0; ++i) {
     const auto row = a.subspan(static_cast<std::size_t>(i * lda), static_cast<std::size_t>(k));
     for (std::int64_t j = 0; j < k; ++j) {
@@ -238,22 +241,24 @@ Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t
 }
 
 Result<Mask> make_random_nm_mask(std::int64_t m, std::int64_t k, std::int32_t n, std::int32_t group,
-                                 std::uint64_t seed) {
+                                 std::uint64_t seed, std::int32_t v) {
   LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
   if (group < 1 || n < 0 || n > group)
     return make_error(ErrorCode::kInvalidArgument,
                       "{} of {} columns is not N of M with 0 <= N <= M", n, group);
+  if (v < 1)
+    return make_error(ErrorCode::kInvalidArgument, "{} rows that share a choice are not at least 1",
+                      v);
   std::vector<std::int64_t> order;
-  for (std::int64_t i = 0; i < m; ++i)
+  for (std::int64_t first = 0; first < m; first += v)
     for (std::int64_t begin = 0; begin < k; begin += group) {
       const std::int64_t columns = std::min<std::int64_t>(group, k - begin);
       const std::int64_t present = std::min<std::int64_t>(n, columns);
-      draw_numbers(mix(mix(seed) ^ static_cast<std::uint64_t>(i * k + begin)), present, columns,
+      draw_numbers(mix(mix(seed) ^ static_cast<std::uint64_t>(first * k + begin)), present, columns,
                    order);
-      for (std::int64_t j = 0; j < present; ++j) {
-        const std::int64_t column = begin + order[static_cast<std::size_t>(j)];
-        builder.insert_range(i, column, column + 1);
-      }
+      for (std::int64_t j = 0; j < present; ++j)
+        for (std::int64_t i = first; i < std::min(m, first + v); ++i)
+          builder.insert(i, begin + order[static_cast<std::size_t>(j)]);
     }
   return std::move(builder).finish();
 }

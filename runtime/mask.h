@@ -6,6 +6,7 @@
 // constructor answers kInvalidArgument. They keep a hostile file of a few bytes from asking for all memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -88,6 +89,11 @@ class MaskBuilder {
   Mask mask_;
 };
 
+// Whether row-major a[i*lda + j] with i < m, j < k lies in `elements` elements. Errors: kInvalidArgument (lda < k, too
+// few elements). m and k were checked.
+[[nodiscard]] Result<> check_dense_span(std::int64_t m, std::int64_t k, std::int64_t lda,
+                                        std::size_t elements);
+
 // A deterministic random mask whose r x c blocks are present with probability `density` (each block row gets
 // the same number, rounded, so that the density is met exactly up to rounding); for examples, tests, benchmarks.
 // The same on every machine. Errors: kInvalidArgument (sizes, r or c below 1, a density outside [0, 1]).
@@ -96,8 +102,10 @@ class MaskBuilder {
                                                   std::uint64_t seed);
 
 // The same for N:M masks: each row has n weights in every `group` columns that follow one another, as many as fit in
-// the last, shorter ones. Errors: kInvalidArgument (sizes, n outside [0, group], a group below 1).
+// the last, shorter ones; every v rows from row 0 on have the same (V:N:M). Errors: kInvalidArgument (sizes, n outside
+// [0, group], a group or v below 1).
 [[nodiscard]] Result<Mask> make_random_nm_mask(std::int64_t m, std::int64_t k, std::int32_t n,
-                                               std::int32_t group, std::uint64_t seed);
+                                               std::int32_t group, std::uint64_t seed,
+                                               std::int32_t v = 1);
 
 }  // namespace lacuna

@@ -33,5 +33,10 @@ namespace lacuna {
 
 // Writes a mask as a dense uint8 .npy, atomically.
 [[nodiscard]] Result<> store_mask_npy(const std::filesystem::path& path, const Mask& mask);
+// Writes a mask as SciPy's load_npz reads it: csr, uint8 ones, not compressed; atomically.
+// Errors: kIo; kUnsupported (a file of 4 GiB or more).
+[[nodiscard]] Result<> store_mask_npz(const std::filesystem::path& path, const Mask& mask);
+// By the name's extension: .npy or .npz. Errors: kInvalidArgument for another one; those of the two above.
+[[nodiscard]] Result<> store_mask(const std::filesystem::path& path, const Mask& mask);
 
 }  // namespace lacuna

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/bsr_structure.h"
+#include "runtime/dense_io.h"
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
 #include "runtime/mask_io.h"
@@ -123,6 +124,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto bytes = std::as_bytes(std::span(data, size));
   check(lacuna::parse_npy_mask(bytes, "x"));
   check(lacuna::parse_npz_mask(bytes, "x"));
+  if (const auto dense = lacuna::parse_dense_npy(bytes, "x"))
+    require(std::cmp_equal(dense->data.size(), dense->data.empty() ? 0 : dense->m * dense->k));
+  else
+    require(!dense.error().message.empty());
   check(lacuna::parse_matrix_market_mask(text, "x"));
   check(lacuna::parse_smtx_mask(text, "x"));
   if (text.starts_with('Z')) {

@@ -8,7 +8,7 @@ namespace {
 
 constexpr auto kVerbs = {&add_probe_verb,    &add_tune_verb,    &add_explain_verb, &add_bench_verb,
                          &add_generate_verb, &add_inspect_verb, &add_train_verb,   &add_demo_verb,
-                         &add_records_verb,  &add_doctor_verb};
+                         &add_prune_verb,    &add_records_verb, &add_doctor_verb};
 
 }  // namespace
 

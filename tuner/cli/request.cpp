@@ -14,6 +14,7 @@
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/mask_io.h"
+#include "runtime/nm_pattern.h"
 #include "runtime/planner.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
@@ -102,7 +103,7 @@ void add_request_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("MASK", options.mask_path, "mask file: .npy, .npz (SciPy), .mtx, .smtx");
   verb.add_option("--random", options.random_mask,
                   "instead of a file: MxK:RxC:DENSITY[:SEED], random blocks of R x C, or "
-                  "MxK:NofM[:SEED], N weights in every M columns of a row");
+                  "MxK:NofM[xV][:SEED], N weights in every M columns of a row, V rows alike");
   verb.add_option("--n", options.n, "dense columns (tokens); 0 = unknown")->capture_default_str();
   verb.add_flag("--exact", options.exact,
                 "store exactly the mask's elements (what training needs)");
@@ -121,15 +122,16 @@ Result<Mask> make_random_mask(const std::string& text) {
   std::string_view rest = text;
   const bool sizes = take(rest, m, 'x') && take(rest, k, ':');
   std::string_view groups = rest;
+  std::int32_t v = 1;
   if (sizes && take(groups, r, 'o') && cut_prefix(groups, "f") && take(groups, c, '\0') &&
-      take_seed(groups, seed))
-    return make_random_nm_mask(m, k, r, c, seed);
+      (!cut_prefix(groups, "x") || take(groups, v, '\0')) && take_seed(groups, seed))
+    return make_random_nm_mask(m, k, r, c, seed, v);
   if (sizes && take(rest, r, 'x') && take(rest, c, ':') && take(rest, density, '\0') &&
       take_seed(rest, seed))
     return make_random_block_mask(m, k, r, c, density, seed);
   return make_error(ErrorCode::kInvalidArgument,
                     "--random '{}' is neither MxK:RxC:DENSITY[:SEED], for example "
-                    "1024x1024:16x16:0.1, nor MxK:NofM[:SEED], for example 1024x1024:2of4",
+                    "1024x1024:16x16:0.1, nor MxK:NofM[xV][:SEED], for example 1024x1024:2of4",
                     text);
 }
 
@@ -208,8 +210,9 @@ std::string problem_text(const Problem& problem) {
 }
 
 std::string mask_text(const Mask& mask) {
-  return fmt::format("{} x {}, {} nonzeros, density {:.4g}", mask.m(), mask.k(), mask.nnz(),
-                     mask.density());
+  const auto pattern = find_nm_pattern(mask);
+  return fmt::format("{} x {}, {} nonzeros, density {:.4g}{}", mask.m(), mask.k(), mask.nnz(),
+                     mask.density(), pattern ? ", " + to_text(*pattern) : "");
 }
 
 double useful_flops(const PlanRequest& request) {

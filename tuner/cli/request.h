@@ -18,7 +18,7 @@ namespace lacuna::cli {
 
 struct RequestOptions {
   std::string mask_path;
-  std::string random_mask;  // "MxK:RxC:DENSITY[:SEED]" or "MxK:NofM[:SEED]"
+  std::string random_mask;  // "MxK:RxC:DENSITY[:SEED]" or "MxK:NofM[xV][:SEED]"
   std::vector<std::string> ops = {"spmm"};
   std::int64_t n = 256;
   std::string layout_b = "row";
@@ -55,7 +55,7 @@ struct LoadedRequest {
 [[nodiscard]] Result<std::vector<Problem>> make_problems(const RequestOptions& options,
                                                          std::int64_t m, std::int64_t k);
 
-// "1024x1024:16x16:0.1[:7]" or "1024x1024:2of4[:7]". Errors: kInvalidArgument.
+// "1024x1024:16x16:0.1[:7]" or "1024x1024:2of4[x8][:7]". Errors: kInvalidArgument.
 [[nodiscard]] Result<Mask> make_random_mask(const std::string& text);
 
 struct Session {
@@ -72,7 +72,7 @@ struct Session {
 
 // "spmm of bf16, n 256, B row-major, C row-major, bias_relu".
 [[nodiscard]] std::string problem_text(const Problem& problem);
-// "1024 x 1024, 104858 nonzeros, density 0.1".
+// "1024 x 1024, 104858 nonzeros, density 0.1"; ", 2:4" follows if each group of each row has so many.
 [[nodiscard]] std::string mask_text(const Mask& mask);
 // 2 nnz N of all problems: the useful work of one call of each.
 [[nodiscard]] double useful_flops(const PlanRequest& request);

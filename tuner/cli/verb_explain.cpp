@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/nm_pattern.h"
 #include "runtime/planner.h"
 #include "runtime/record.h"
 #include "targets/base/fields.h"
@@ -144,6 +145,8 @@ Result<> run_explain(const ExplainOptions& options, const Context& context) {
     context.output.print("  " + line);
 
   auto document = nlohmann::json::object();
+  const auto pattern = find_nm_pattern(*loaded.mask);
+  document["n_of_m"] = pattern ? nlohmann::json(to_text(*pattern)) : nlohmann::json(nullptr);
   document["measured"] = record.has_value();
   document["record_key"] = to_text(record_key(loaded.request));
   document["candidates"] = to_json_value(candidates);

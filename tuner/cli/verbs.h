@@ -66,6 +66,7 @@ void add_explain_verb(Registry& registry);
 void add_generate_verb(Registry& registry);
 void add_inspect_verb(Registry& registry);
 void add_probe_verb(Registry& registry);
+void add_prune_verb(Registry& registry);
 void add_records_verb(Registry& registry);
 void add_train_verb(Registry& registry);
 void add_tune_verb(Registry& registry);

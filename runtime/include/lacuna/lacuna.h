@@ -101,6 +101,23 @@ LACUNA_API lacuna_status lacuna_mask_from_blocks(int64_t m, int64_t k, int32_t r
                                                  const uint8_t* flags, lacuna_mask** out);
 /* .npy, .npz (SciPy), Matrix Market, .smtx */
 LACUNA_API lacuna_status lacuna_mask_load(const char* path, lacuna_mask** out);
+/* N:M sparsity: n of every m columns that follow one another, 1 <= n < m <= 32. */
+typedef struct lacuna_n_of_m {
+  size_t struct_size; /* sizeof(lacuna_n_of_m) */
+  int32_t n;
+  int32_t m;
+  int32_t v; /* every v rows from row 0 on share their choice (V:N:M); 0 = 1: none do */
+} lacuna_n_of_m;
+
+/* Keeps the n largest by magnitude, for v > 1 by the sum of magnitudes over the v rows; of equal ones the lower column;
+ * of a last group of c < m columns ceil(n*c/m). A NaN or infinity among the weights is an error that names its row and
+ * column. */
+LACUNA_API lacuna_status lacuna_mask_prune_n_of_m(int64_t m, int64_t k, const float* a, int64_t lda,
+                                                  const lacuna_n_of_m* pattern, lacuna_mask** out);
+/* LACUNA_OK if every v rows together use at most n columns of each group; else LACUNA_ERROR_INVALID_ARGUMENT with a
+ * message that names the first rows and group that use more. */
+LACUNA_API lacuna_status lacuna_mask_check_n_of_m(const lacuna_mask* mask,
+                                                  const lacuna_n_of_m* pattern);
 LACUNA_API void lacuna_mask_destroy(lacuna_mask* mask);
 LACUNA_API int64_t lacuna_mask_rows(const lacuna_mask* mask);
 LACUNA_API int64_t lacuna_mask_columns(const lacuna_mask* mask);

@@ -136,6 +136,13 @@ class Context {
   detail::Owned<lacuna_context, lacuna_context_destroy> handle_;
 };
 
+// n of every m columns that follow one another, 1 <= n < m <= 32; every v rows share their choice.
+struct NOfM {
+  std::int32_t n = 2;
+  std::int32_t m = 4;
+  std::int32_t v = 1;
+};
+
 // Which weights of A[M,K] exist.
 class Mask {
  public:
@@ -174,6 +181,19 @@ class Mask {
     lacuna_mask* handle = nullptr;
     detail::check(lacuna_mask_load(path.c_str(), &handle));
     return Mask(handle);
+  }
+  // Of row-major a[i*lda + j] what the pattern keeps: the largest by magnitude. Details: lacuna_mask_prune_n_of_m.
+  [[nodiscard]] static Mask prune(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
+                                  const NOfM& pattern) {
+    const lacuna_n_of_m c_pattern{sizeof c_pattern, pattern.n, pattern.m, pattern.v};
+    lacuna_mask* handle = nullptr;
+    detail::check(lacuna_mask_prune_n_of_m(m, k, a, lda, &c_pattern, &handle));
+    return Mask(handle);
+  }
+  // Throws, naming the first rows and group, if the mask does not conform to the pattern.
+  void check(const NOfM& pattern) const {
+    const lacuna_n_of_m c_pattern{sizeof c_pattern, pattern.n, pattern.m, pattern.v};
+    detail::check(lacuna_mask_check_n_of_m(handle_.get(), &c_pattern));
   }
   [[nodiscard]] std::int64_t rows() const { return lacuna_mask_rows(handle_.get()); }
   [[nodiscard]] std::int64_t columns() const { return lacuna_mask_columns(handle_.get()); }

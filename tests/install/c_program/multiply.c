@@ -71,6 +71,16 @@ static lacuna_status multiply(lacuna_context* context, const lacuna_mask* mask) 
   return status;
 }
 
+/* Half of every four weights. */
+static lacuna_status prune(void) {
+  const lacuna_n_of_m pattern = {sizeof(lacuna_n_of_m), 2, 4, 0};
+  lacuna_mask* mask = NULL;
+  lacuna_status status = lacuna_mask_prune_n_of_m(M, K, a, K, &pattern, &mask);
+  if (status == LACUNA_OK) status = lacuna_mask_check_n_of_m(mask, &pattern);
+  lacuna_mask_destroy(mask);
+  return status;
+}
+
 int main(void) {
   lacuna_context* context = NULL;
   lacuna_mask* mask = NULL;
@@ -78,6 +88,7 @@ int main(void) {
   lacuna_status status = lacuna_context_create(NULL, &context);
   if (status == LACUNA_OK) status = lacuna_mask_from_blocks(M, K, BLOCK, BLOCK, flags, &mask);
   if (status == LACUNA_OK) status = multiply(context, mask);
+  if (status == LACUNA_OK) status = prune();
   if (status != LACUNA_OK) fprintf(stderr, "error %d: %s\n", (int)status, lacuna_last_error());
   lacuna_mask_destroy(mask);
   lacuna_context_destroy(context);

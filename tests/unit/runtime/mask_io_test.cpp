@@ -127,6 +127,35 @@ TEST_F(MaskFile, MessagesNameTheFile) {
   EXPECT_EQ(error_of(load_mask(path)), path.string() + ":3: (2, 1) is outside (1, 1) to (1, 1)");
 }
 
+TEST_F(MaskFile, StoredArchivesLoadAgain) {
+  for (const auto& [m, k] :
+       {std::pair{0, 0}, std::pair{0, 3}, std::pair{3, 0}, std::pair{37, 130}}) {
+    const auto mask = make_random_block_mask(m, k, 3, 2, 0.4, 5).value();
+    const auto path = folder_ / "stored.npz";
+    const auto stored = store_mask(path, mask);
+    ASSERT_TRUE(stored) << stored.error().message;
+    const auto loaded = load_mask(path);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(*loaded, mask);
+    const auto bytes = read_text_file(path).value();
+    ASSERT_TRUE(store_mask(path, mask));
+    EXPECT_EQ(read_text_file(path).value(), bytes) << "the same mask gives the same bytes";
+  }
+}
+
+TEST_F(MaskFile, TheExtensionDecidesHowAMaskIsStored) {
+  const Mask& mask = fixture_mask();
+  ASSERT_TRUE(store_mask(folder_ / "a.npy", mask));
+  EXPECT_EQ(read_text_file(folder_ / "a.npy")->substr(0, 6), "\x93NUMPY");
+  ASSERT_TRUE(store_mask(folder_ / "a.npz", mask));
+  EXPECT_EQ(read_text_file(folder_ / "a.npz")->substr(0, 2), "PK");
+  const auto other = store_mask(folder_ / "a.mtx", mask);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(other.error().message,
+            (folder_ / "a.mtx").string() + ": a mask is written as .npy or .npz");
+}
+
 TEST_F(MaskFile, StoredMasksLoadAgain) {
   for (const auto& [m, k] :
        {std::pair{0, 0}, std::pair{0, 3}, std::pair{3, 0}, std::pair{37, 130}}) {

@@ -200,7 +200,23 @@ TEST(RandomNmMask, HasNWeightsInEveryGroupAndIsDeterministic) {
   EXPECT_NE(*mask, *make_random_nm_mask(50, 70, 2, 4, 4));
 }
 
+TEST(RandomNmMask, RowsOfAVectorShareTheirChoice) {
+  const auto mask = make_random_nm_mask(50, 70, 2, 8, 3, 4);  // the last vector has two rows
+  ASSERT_TRUE(mask) << mask.error().message;
+  EXPECT_EQ(mask->nnz(), 50 * 9 * 2);
+  int equal_neighbours = 0;
+  for (std::int64_t i = 0; i < 50; ++i) {
+    EXPECT_TRUE(std::ranges::equal(mask->row_words(i), mask->row_words(i / 4 * 4))) << i;
+    if (i % 4 == 0 && i > 0)
+      equal_neighbours += std::ranges::equal(mask->row_words(i), mask->row_words(i - 1)) ? 1 : 0;
+  }
+  EXPECT_EQ(equal_neighbours, 0);
+  EXPECT_EQ(*make_random_nm_mask(50, 70, 2, 8, 3, 1), *make_random_nm_mask(50, 70, 2, 8, 3));
+}
+
 TEST(RandomNmMask, AcceptsExtremesAndRefusesTheRest) {
+  EXPECT_EQ(error_of(make_random_nm_mask(4, 4, 1, 4, 1, 0)),
+            "0 rows that share a choice are not at least 1");
   EXPECT_EQ(make_random_nm_mask(3, 8, 0, 4, 1)->nnz(), 0);
   EXPECT_EQ(make_random_nm_mask(3, 8, 4, 4, 1)->nnz(), 24);
   EXPECT_EQ(make_random_nm_mask(3, 1, 2, 4, 1)->nnz(), 3);

@@ -48,7 +48,7 @@ TEST(Verbs, HaveExamplesThatParse) {
   Registry registry(listed);
   add_all_verbs(registry);
   const auto verbs = listed.get_subcommands(nullptr);
-  EXPECT_EQ(verbs.size(), 10U);
+  EXPECT_EQ(verbs.size(), 11U);
   for (const CLI::App* const verb : verbs) {
     const auto examples = examples_of(*verb);
     EXPECT_FALSE(examples.empty()) << verb->get_name();
@@ -91,20 +91,33 @@ TEST(RandomMask, IsParsed) {
 TEST(RandomMask, OfNOfMIsParsed) {
   EXPECT_EQ(make_random_mask("8x64:2of4").value(), make_random_nm_mask(8, 64, 2, 4, 1).value());
   EXPECT_EQ(make_random_mask("8x64:1of16:9").value(), make_random_nm_mask(8, 64, 1, 16, 9).value());
+  EXPECT_EQ(make_random_mask("8x64:2of4x4").value(),
+            make_random_nm_mask(8, 64, 2, 4, 1, 4).value());
+  EXPECT_EQ(make_random_mask("8x64:2of8x2:3").value(),
+            make_random_nm_mask(8, 64, 2, 8, 3, 2).value());
+}
+
+TEST(MaskText, NamesAPatternThatEveryGroupHas) {
+  EXPECT_EQ(mask_text(make_random_mask("64x64:2of4").value()),
+            "64 x 64, 2048 nonzeros, density 0.5, 2:4");
+  EXPECT_EQ(mask_text(make_random_mask("64x64:1of8x16").value()),
+            "64 x 64, 512 nonzeros, density 0.125, 1:8 by 16 rows");
+  EXPECT_EQ(mask_text(make_random_mask("64x64:8x8:0.5").value()),
+            "64 x 64, 2048 nonzeros, density 0.5");
 }
 
 TEST(RandomMask, BadTextIsNamed) {
   for (const char* const text :
-       {"64x64:2of", "64x64:2o4", "64x64:of4", "64x64:2of4:", "64x64:2of4:1:2", "", "64", "64x64",
-        "64x64:8x8", "64x64:8x8:", "64x64:8x8:0.1:", "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2",
-        "ax64:8x8:0.1"}) {
+       {"64x64:2of", "64x64:2o4", "64x64:of4", "64x64:2of4:", "64x64:2of4:1:2", "64x64:2of4x",
+        "64x64:2of4x:1", "", "64", "64x64", "64x64:8x8",
+        "64x64:8x8:", "64x64:8x8:0.1:", "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2", "ax64:8x8:0.1"}) {
     const auto mask = make_random_mask(text);
     ASSERT_FALSE(mask) << text;
     EXPECT_EQ(
         mask.error().message,
         fmt::format(
             "--random '{}' is neither MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1, "
-            "nor MxK:NofM[:SEED], for example 1024x1024:2of4",
+            "nor MxK:NofM[xV][:SEED], for example 1024x1024:2of4",
             text));
   }
 }
