@@ -7,7 +7,7 @@ export CMAKE_C_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(CMAKE_C_COMPILER_LAUNCHER)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench sanitize format lint install-deps install-dev-deps clean
+.PHONY: help demo test bench bench-rivals sanitize format lint install-deps install-dev-deps clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,13 @@ bench: install-deps ## build the benchmarks, run them, write results/
 	cmake --preset release
 	cmake --build --preset release
 	.ci/run_benchmarks.sh build/release results/bench
+
+bench-rivals: install-deps ## install every rival that Debian and PyPI offer, race them, write results/bench (RIVALS_ARGS="--large")
+	.ci/install_rivals.sh build/rivals
+	cmake --preset release
+	cmake --build --preset release --target bench_rivals lacuna_codegen_llvm
+	mkdir -p results/bench
+	build/release/bin/bench_rivals --python-env build/rivals --out results/bench/rivals.json $(RIVALS_ARGS)
 
 sanitize: install-deps ## build with address and undefined-behaviour sanitizers, run the unit tests and fuzz seeds
 	cmake --preset asan

@@ -5,7 +5,8 @@
 #
 #   .ci/install_deps.sh          what building, testing and benchmarking need
 #   .ci/install_deps.sh dev      also what formatting, linting, fuzzing and CI need
-#   .ci/install_deps.sh --list   prints "package: reason" for both groups and installs nothing
+#   .ci/install_deps.sh rivals   also what only `make bench-rivals` compares with
+#   .ci/install_deps.sh --list   prints "package: reason" for all groups and installs nothing
 #
 # Idempotent; works as root or with sudo. Every package it installs is printed with its reason first.
 set -euo pipefail
@@ -40,6 +41,13 @@ libclang-rt-19-dev|sanitizers and libFuzzer of clang-19
 clang-tidy-19|make lint
 clang-format-19|make format
 '
+rival_packages='
+libblis4-serial|dense rival: sgemm of BLIS
+libdnnl-dev|dense rival: the matmul primitive of oneDNN needs its headers
+libxsmm-dev|sparse rival: LIBXSMM, a static library
+libeigen3-dev|sparse rival: Eigen, headers only
+python3-venv|holds the rivals from PyPI
+'
 
 say() { printf '%s\n' "$*"; }
 fail() { printf 'install_deps: %s\n' "$*" >&2; exit 1; }
@@ -48,8 +56,9 @@ installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = i
 case "${1:-build}" in
   build) wanted=$build_packages ;;
   dev) wanted=$build_packages$dev_packages ;;
-  --list) printf '%s%s' "$build_packages" "$dev_packages" | sed -n 's/|/: /p'; exit 0 ;;
-  *) fail "unknown group '$1': use build, dev or --list" ;;
+  rivals) wanted=$build_packages$rival_packages ;;
+  --list) printf '%s%s%s' "$build_packages" "$dev_packages" "$rival_packages" | sed -n 's/|/: /p'; exit 0 ;;
+  *) fail "unknown group '$1': use build, dev, rivals or --list" ;;
 esac
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
