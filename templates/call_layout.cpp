@@ -72,6 +72,11 @@ bool takes_stretches(const KernelSpec& spec) {
   return packs_c(spec) && operand_types(spec.types).result == DType::kF32;
 }
 
+bool shifts_dense(const KernelSpec& spec) {
+  return operand_types(spec.types).dense == DType::kS8 &&
+         spec.schedule.strategy != Strategy::kMatrixTile;
+}
+
 bool stages_values(const KernelSpec& spec) {
   const bool by_column = spec.schedule.strategy == Strategy::kColumnTile;
   return spec.op == Op::kSpmmTransposed && (by_column || group_elements(spec.types) != 1);
@@ -88,9 +93,10 @@ std::int64_t packed_row_of_c(const Target& target, std::int64_t rows_in) {
 
 namespace {
 
-// Lanes of the staged values of `panels` panels, whose blocks might be all there.
+// Lanes of the staged values of `panels` panels, whose blocks might be all there; or of what the sums start from.
 std::int64_t staged_floats(const KernelSpec& spec, std::int64_t rows_in, std::int64_t panels) {
   const Bsr block = counted_as(spec.format);
+  if (shifts_dense(spec)) return kMaxBlockDim;
   return stages_values(spec) ? (rows_in + block.r) * block.c * panels / block.group : 0;
 }
 

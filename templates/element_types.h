@@ -8,9 +8,15 @@
 // vol. 2, VDPBF16PS; the matrix unit's TDPBF16PS does the same); elsewhere inputs are widened and f32 FMAs do the rest.
 // Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
 //
-// Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16. A kernel is then the
+// Integers (spmm only): products and sums are exact, of 32 bits with wrap-around; the result is the sum as f32 on its way
+// through the epilogue, where scales give it its size. Named by weights, dense operand and result: s8u8f32 has signed
+// weights, unsigned activations and f32 results. VPDPBUSD multiplies unsigned by signed bytes; signed activations are
+// shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off in the end. Targets without
+// it widen to 16 bits. The matrix unit multiplies all of them as they are.
+//
+// Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16, four bytes. A kernel is then the
 // f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.
-// Reduced dimensions are whole groups: M and K must be multiples of group_elements(). N need not be.
+// Reduced dimensions are whole groups: K must be a multiple of group_elements(), and of bf16 M too. N need not be.
 #pragma once
 
 #include <array>
@@ -53,7 +59,11 @@ struct OperandTypes {
   return kTable[static_cast<std::size_t>(types)];
 }
 
-// Elements of a group of 32 bits: 1 for f32, 2 for bf16.
+[[nodiscard]] constexpr bool are_integers(ElementTypes types) {
+  return operand_types(types).accumulator == DType::kS32;
+}
+
+// Elements of a group of 32 bits: 1 for f32, 2 for bf16, 4 for bytes.
 [[nodiscard]] constexpr std::int32_t group_elements(ElementTypes types) {
   return 4 / size_bytes(operand_types(types).dense);
 }

@@ -41,9 +41,13 @@ Result<> check_problem(const Problem& problem) {
   if (problem.op == Op::kSddmm && !problem.epilogue.is_none())
     return make_error(ErrorCode::kInvalidArgument, "sddmm takes no epilogue, not {}",
                       to_text(problem.epilogue));
+  if (are_integers(problem.types) && problem.op != Op::kSpmm)
+    return make_error(ErrorCode::kUnsupported, "{} has no kernels for {}, only for spmm",
+                      to_text(problem.types), to_text(problem.op));
   const std::int32_t group = group_elements(problem.types);
+  // Rows are grouped for spmm_transposed, with which pairs share their plans.
   for (const auto& [name, extent] : {std::pair{"m", problem.m}, std::pair{"k", problem.k}})
-    if (extent % group != 0)
+    if (extent % group != 0 && !(name[0] == 'm' && are_integers(problem.types)))
       return make_error(ErrorCode::kUnsupported, "{} {} is not a multiple of {}, which {} needs",
                         name, extent, group, to_text(problem.types));
   return {};

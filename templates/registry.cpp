@@ -139,6 +139,13 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
                       "the {} rows of a block are not a multiple of {} lanes", dims_of(spec).depth,
                       target.f32_lanes());
   if (s.pack) return make_error(ErrorCode::kInvalidArgument, "the col strategy does not pack");
+  // Tokens are the unsigned operand of VPDPBUSD, which is not the one that it takes from memory: LLVM loads those of all
+  // unrolled steps into registers first.
+  if (are_integers(spec.types)) {
+    if (s.ku != 1)
+      return make_error(ErrorCode::kInvalidArgument, "the col strategy of bytes needs ku 1");
+    return check_registers(spec, target, s.mr * s.nv + s.nv + s.mr);
+  }
   if (spec.op == Op::kSpmmTransposed && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
                       "the col strategy transposes a panel once: it needs loop order po");
@@ -148,11 +155,13 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
 // Tiles of sums, those of the shorter side of the register tile, and two that take turns.
 Result<> check_matrix_tile(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
-  if (!target.has_feature("amx-tile") || !target.has_feature("amx-bf16"))
+  if (spec.op != Op::kSpmm || group_elements(spec.types) == 1)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the amx strategy is for spmm of bf16 and bytes");
+  if (!target.has_feature("amx-tile") ||
+      !target.has_feature(are_integers(spec.types) ? "amx-int8" : "amx-bf16"))
     return make_error(ErrorCode::kUnsupported, "{} has no matrix unit for {}", target.name,
                       to_text(spec.types));
-  if (spec.op != Op::kSpmm || operand_types(spec.types).dense != DType::kBf16)
-    return make_error(ErrorCode::kInvalidArgument, "the amx strategy is for spmm of bf16");
   if (spec.layout_b != Layout::kColMajor || spec.layout_c != Layout::kColMajor)
     return make_error(ErrorCode::kInvalidArgument, "the amx strategy needs column-major B and C");
   constexpr int kTiles = 8;
@@ -285,6 +294,8 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
   LACUNA_TRY_VOID(check_epilogue(spec.epilogue));
   LACUNA_TRY_VOID(check_format(spec.format));
+  if (are_integers(spec.types) && spec.op != Op::kSpmm)
+    return make_error(ErrorCode::kUnsupported, "{} is for spmm only", to_text(spec.types));
   LACUNA_TRY_VOID(check_group(spec));
   // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
   if (!multiplies_groups(spec.types, target) && s.ku != 1)
@@ -339,6 +350,7 @@ bool multiplies_groups(ElementTypes types, const Target& target) {
       return target.has_feature("avx512bf16") && target.vector_bits == 512;
     case DType::kS8:
     case DType::kU8:
+      return target.has_feature("avx512vnni") && target.vector_bits == 512;
     case DType::kS32:
       break;
   }

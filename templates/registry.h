@@ -50,6 +50,9 @@ inline constexpr std::int64_t kTransposedRows = 64;
 // sddmm only: n is worked through kPackedColumns at a time, and sums of earlier stretches are read back from the values.
 // Not where that would round them to a narrow type.
 [[nodiscard]] bool takes_stretches(const KernelSpec& spec);
+// Signed bytes of B are shifted by 128 (element_types.h); sums then start from -128 times the sum of a row's weights,
+// which lie in scratch for the rows of a panel.
+[[nodiscard]] bool shifts_dense(const KernelSpec& spec);
 // spmm_transposed only: the values of a panel are rearranged in scratch before they are read (llvm/panel_values.h).
 [[nodiscard]] bool stages_values(const KernelSpec& spec);
 inline constexpr std::int64_t kPackedColumns = 64;

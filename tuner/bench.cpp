@@ -148,7 +148,7 @@ Result<BenchResult> bench_plan(Engine& engine, Clock& clock, const PlanRequest& 
   });
   for (const LoadedBaseline& baseline : baselines.loaded)
     calls.emplace_back([&baseline] { baseline.library.run(baseline.call); });
-  const RegisterLoop peak = make_fma_f32_loop(engine.target());
+  const RegisterLoop peak = make_peak_loop(single.problems.front().types, engine.target());
 
   MeasureOptions measure;
   measure.sample_s = kSampleSeconds;

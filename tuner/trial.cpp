@@ -49,8 +49,21 @@ double tolerance_of(double expected, double magnitude, std::int64_t terms, DType
   return accumulation + unit_roundoff(result) * (std::abs(expected) + accumulation);
 }
 
+// A number in [-1, 1) as one of the type; integers take their range.
 float rounded_to(DType type, float value) {
-  return type == DType::kBf16 ? static_cast<float>(Bf16(value)) : value;
+  switch (type) {
+    case DType::kF32:
+      return value;
+    case DType::kBf16:
+      return static_cast<float>(Bf16(value));
+    case DType::kS8:
+      return std::floor(value * 128.0F);
+    case DType::kU8:
+      return std::floor((value + 1.0F) * 128.0F);
+    case DType::kS32:
+      return std::floor(value * 0x1p31F);
+  }
+  return value;
 }
 
 // A sum of products with the sum of their magnitudes.
@@ -101,6 +114,10 @@ void ElementBuffer::set(std::int64_t i, float value) {
   });
 }
 
+void ElementBuffer::draw(std::int64_t i, float uniform) {
+  set(i, rounded_to(type_, uniform));
+}
+
 float trial_weight(std::int64_t row, std::int64_t col, DType type) {
   return rounded_to(type, counter_uniform(kSeedA, (static_cast<std::uint64_t>(row) << 32U) ^
                                                       static_cast<std::uint64_t>(col)));
@@ -119,7 +136,7 @@ Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   LACUNA_TRY(trial.c_, ElementBuffer::make(type_c, trial.rows_c_ * trial.n_));
   LACUNA_TRY_VOID(trial.make_epilogue_operands());
   for (std::int64_t i = 0; i < trial.b_.size(); ++i)
-    trial.b_.set(i, counter_uniform(kSeedB, static_cast<std::uint64_t>(i)));
+    trial.b_.draw(i, counter_uniform(kSeedB, static_cast<std::uint64_t>(i)));
   trial.reset_c();
   if (problem.op == Op::kSddmm)
     trial.sample_values();
@@ -163,14 +180,14 @@ reference::EpilogueTerms Trial::terms_of(std::int64_t row, std::int64_t n) const
 
 void Trial::reset_c() {
   for (std::int64_t i = 0; i < c_.size(); ++i)
-    c_.set(i, counter_uniform(kSeedC, static_cast<std::uint64_t>(i)));
+    c_.draw(i, counter_uniform(kSeedC, static_cast<std::uint64_t>(i)));
 }
 
 Result<ElementBuffer> Trial::make_values(const Structure& structure) const {
   LACUNA_TRY(ElementBuffer values,
              ElementBuffer::make(values_type(problem_), values_count(structure)));
   for_each_weight(structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-    if (mask_->at(row, col)) values.set(index, trial_weight(row, col));
+    if (mask_->at(row, col)) values.set(index, trial_weight(row, col, values.type()));
   });
   return values;
 }

@@ -2,7 +2,7 @@
 //
 // Trial: operands for measuring and checking a problem on a mask, and a reference that shares no code with kernels.
 //
-// All data are counter-based random numbers in [-1, 1], of the problem's types: the value of A at (i, j) depends on i
+// All data are counter-based random numbers of the problem's types, in [-1, 1] or of all bytes: the value of A at (i, j) depends on i
 // and j only, so every format holds the same matrix. The reference evaluates sampled outputs in double straight from the mask.
 #pragma once
 
@@ -29,7 +29,9 @@ class ElementBuffer {
   [[nodiscard]] float* floats() const { return static_cast<float*>(data()); }  // of f32 only
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] float at(std::int64_t i) const;
-  void set(std::int64_t i, float value);  // rounded to the type
+  void set(std::int64_t i, float value);  // rounded to the type, whose range it must not leave
+  // A number in [-1, 1) as one of the type: rounded, of bytes spread over their range.
+  void draw(std::int64_t i, float uniform);
 
  private:
   struct Free {

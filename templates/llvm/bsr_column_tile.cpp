@@ -71,15 +71,22 @@ std::vector<ReductionPointer> token_pointers(KernelBuilder& kb, const TokenTile&
 }
 
 Value* token_scalar(KernelBuilder& kb, const TokenTile& tokens, const Values& pointers, int i) {
-  if (tokens.guarded) return kb.broadcast(pointers[static_cast<std::size_t>(i)]);
-  Value* const offset = kb.mul(kb.args().ldb_bytes, kb.i64(i % kTokensPerPointer));
-  return kb.broadcast(kb.at(pointers[static_cast<std::size_t>(i / kTokensPerPointer)], offset));
+  const int per_pointer = tokens.guarded ? 1 : kTokensPerPointer;
+  Value* const offset = kb.mul(kb.args().ldb_bytes, kb.i64(i % per_pointer));
+  Value* const scalar =
+      kb.broadcast(kb.at(pointers[static_cast<std::size_t>(i / per_pointer)], offset));
+  return shifts_dense(kb.spec()) ? kb.shift_bytes(scalar) : scalar;
+}
+
+// Where scratch holds staged values, or what sums start from.
+Value* staged_in_scratch(KernelBuilder& kb) {
+  return kb.at(kb.args().scratch, sums_tile_floats(kb.spec(), kb.lanes()) * 4);
 }
 
 // The stored blocks, whose output rows are contiguous for spmm, or their transposed copies.
 PanelValues panel_values(KernelBuilder& kb, Value* begin, Value* end) {
-  Value* const staged = kb.at(kb.args().scratch, sums_tile_floats(kb.spec(), kb.lanes()) * 4);
-  if (stages_values(kb.spec())) return stage_values(kb, begin, end, staged);
+  if (shifts_dense(kb.spec())) store_starts(kb, begin, end, staged_in_scratch(kb));
+  if (stages_values(kb.spec())) return stage_values(kb, begin, end, staged_in_scratch(kb));
   return {kb.args().values, kb.i64(0)};
 }
 
@@ -119,7 +126,7 @@ void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
       Value* const column = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
       for (std::size_t v = 0; v < masks.size(); ++v) {
         Value* const to = kb.at(column, static_cast<std::int64_t>(v) * kb.lanes() * kb.c_bytes());
-        Value* result = acc[static_cast<std::size_t>(i) * masks.size() + v];
+        Value* result = kb.sums_as_f32(acc[static_cast<std::size_t>(i) * masks.size() + v]);
         if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, masks[v]));
         kb.store_result(to, finish_in_registers(kb, result, terms[v]), masks[v]);
       }
@@ -145,11 +152,20 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const Token
   const PanelRows& rows = panel.rows;
   const int nv = kb.spec().schedule.nv;
   const RegisterTile registers{tokens.count, nv};
-  const Values zeros(static_cast<std::size_t>(tokens.count * nv), kb.zero());
+  Values starts;
+  for (int v = 0; v < nv; ++v) {
+    Value* const row = kb.add(sub, kb.i64(static_cast<std::int64_t>(v) * kb.lanes()));
+    starts.push_back(shifts_dense(kb.spec())
+                         ? kb.load(kb.at(staged_in_scratch(kb), kb.mul(row, kb.i64(4))))
+                         : kb.zero());
+  }
+  Values sums;
+  for (int i = 0; i < tokens.count; ++i)
+    sums.insert(sums.end(), starts.begin(), starts.end());
   Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(4)));
   const BlockShape shape = block_shape(kb.spec());
   const Values acc = kb.loop(
-      panel.begin, panel.end, 1, zeros, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
+      panel.begin, panel.end, 1, sums, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
         Value* const local = kb.sub(entry, values.first);
         auto streams = token_pointers(kb, tokens, kb.load_i32(kb.args().origin, entry));
         streams.push_back({kb.at(sub_values, kb.mul(local, kb.i64(shape.block_bytes))),

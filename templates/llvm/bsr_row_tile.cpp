@@ -90,6 +90,18 @@ struct RowRange {
   int count = 1;
 };
 
+// What the sums of some rows start from.
+Values first_sums(KernelBuilder& kb, const TileOperands& in, const RowRange& rows) {
+  Values sums;
+  for (int i = 0; i < rows.count; ++i) {
+    Value* start = kb.zero();
+    if (shifts_dense(kb.spec()))
+      start = kb.broadcast(kb.at(staged_base(kb), kb.mul(kb.add(rows.sub, kb.i64(i)), kb.i64(4))));
+    sums.insert(sums.end(), static_cast<std::size_t>(in.tile.vectors), start);
+  }
+  return sums;
+}
+
 // How the entries of a panel, from `begin` on, find their values: a pointer that steps by whole blocks, or, by block
 // columns and not staged, numbers of blocks.
 ReductionPointer values_of_panel(KernelBuilder& kb, const PanelValues& staged, Value* begin,
@@ -111,7 +123,6 @@ ReductionPointer values_of_panel(KernelBuilder& kb, const PanelValues& staged, V
 Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
                         const RowRange& rows) {
   const BlockShape shape = block_shape(kb.spec());
-  const Values zeros(static_cast<std::size_t>(rows.count * in.tile.vectors), kb.zero());
   Value* const begin = kb.load_i64(kb.args().ptr, panel);
   Value* const count = kb.sub(kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1))), begin);
   const ReductionPointer origins{kb.at(kb.args().origin, kb.mul(begin, kb.i64(4))), kb.i64(4)};
@@ -119,8 +130,8 @@ Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
       panel_direction(kb.spec()) == PanelDirection::kBlockColumns && !stages_values(kb.spec());
   Value* const values_of_rows = kb.at(kb.args().values, kb.mul(rows.sub, kb.i64(shape.row_bytes)));
   const std::int64_t unroll = shape.depth == 1 ? kb.spec().schedule.ku : 1;
-  return reduce_n(kb, count, {origins, values_of_panel(kb, in.staged, begin, rows.sub)}, zeros,
-                  unroll, [&](const Values& acc, const Values& p) {
+  return reduce_n(kb, count, {origins, values_of_panel(kb, in.staged, begin, rows.sub)},
+                  first_sums(kb, in, rows), unroll, [&](const Values& acc, const Values& p) {
                     Value* const block_values =
                         by_number ? kb.at(values_of_rows,
                                           kb.mul(kb.load_i32(p[1]), kb.i64(shape.block_bytes)))
@@ -139,6 +150,9 @@ void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
     store_rows(kb, accumulate_jammed(kb, panel, in.tile, in.b), in.tile, in.c, rows, height);
     return;
   }
+  if (shifts_dense(kb.spec()))
+    store_starts(kb, kb.load_i64(kb.args().ptr, panel),
+                 kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1))), staged_base(kb));
   const auto compute_rows = [&](Value* sub, int count) {
     const Values acc = accumulate_panel(kb, panel, in, {sub, count});
     store_rows(kb, acc, in.tile, in.c, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, count);

@@ -66,12 +66,15 @@ void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
   transpose_copy(kb, {kb.at(a.b, kb.mul(stretch.n0, a.ldb_bytes)), a.ldb_bytes, packed_rows(kb),
                       kb.sub(stretch.end, stretch.n0), packed_b_base(kb, stretch),
-                      kb.i64(tile_row_bytes(kb))});
+                      kb.i64(tile_row_bytes(kb)), shifts_dense(kb.spec())});
 }
 
 void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
   const std::int32_t group = kb.group();
+  const auto packed = [&](Value* lanes) {
+    return shifts_dense(kb.spec()) ? kb.shift_bytes(lanes) : lanes;
+  };
   const DenseTile source{kb.at(a.b, kb.mul(stretch.n0, kb.i64(kb.b_bytes()))),
                          kb.mul(a.ldb_bytes, kb.i64(group)), true};
   for_each_row(kb, source, packed_rows(kb), [&](Value* row, Value* from) {
@@ -86,7 +89,7 @@ void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
         address = kb.at(address, a.ldb_bytes);
       }
       kb.store(kb.at(to, kb.mul(column, kb.i64(4))),
-               group == 1 ? kb.load(rows[0], mask) : kb.load_groups(rows, mask));
+               packed(group == 1 ? kb.load(rows[0], mask) : kb.load_groups(rows, mask)));
     });
   });
 }
@@ -117,7 +120,7 @@ void store_columns(KernelBuilder& kb, const Values& columns, Value* row, Value* 
     Value* const inside = kb.ir().CreateICmpSLT(column, end_n);
     Value* const in_c = kb.at(kb.at(a.c, kb.mul(column, a.ldc_bytes)), row_bytes);
     Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
-    Value* result = columns[t];
+    Value* result = kb.sums_as_f32(columns[t]);
     if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, mask));
     kb.store_result(to, finish_in_registers(kb, result, terms), mask);
   }
@@ -181,7 +184,7 @@ void transpose_squares(KernelBuilder& kb, const TransposeCopy& copy) {
       Value* to = kb.at(kb.at(copy.to, kb.mul(row, copy.row_bytes)), kb.mul(n0, kb.i64(4)));
       for (int quad = 0; quad < kb.lanes() / 4; ++quad)
         for (Value* const out : load_four_columns(kb, from, quad * 16LL)) {
-          kb.store(to, out);
+          kb.store(to, copy.shifts ? kb.shift_bytes(out) : out);
           to = kb.at(to, copy.row_bytes);
         }
     });
@@ -194,8 +197,10 @@ void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
     Value* const from = kb.at(copy.from, kb.mul(n, copy.ld_bytes));
     Value* const to = kb.at(copy.to, kb.mul(n, kb.i64(4)));
     for_each_step(kb, kb.i64(0), copy.rows, 1, [&](Value* row) {
-      Value* const element = kb.load_float(kb.at(from, kb.mul(row, kb.i64(4))));
-      kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)), element);
+      Value* element = kb.broadcast(kb.at(from, kb.mul(row, kb.i64(4))));
+      if (copy.shifts) element = kb.shift_bytes(element);
+      kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)),
+                     kb.ir().CreateExtractElement(element, kb.i64(0)));
     });
   });
 }
@@ -300,6 +305,7 @@ void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, co
         kb.store(kb.at(to, v * kb.vector_bytes()), result);
         continue;
       }
+      result = kb.sums_as_f32(result);
       Value* const address = kb.at(to, v * kb.lanes() * kb.c_bytes());
       Value* const mask = tile.mask_of(v);
       if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(address, mask));

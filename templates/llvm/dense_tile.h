@@ -44,6 +44,7 @@ struct Stretch {
 // rows on it writes whole vectors: columns rounded up to lanes, those beyond the end copies of the last.
 struct TransposeCopy {
   llvm::Value *from, *ld_bytes, *rows, *columns, *to, *row_bytes;
+  bool shifts = false;  // signed bytes become unsigned ones (shifts_dense())
 };
 void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy);
 

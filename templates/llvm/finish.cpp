@@ -68,7 +68,7 @@ struct LineVector {
   Value *index, *mask;
 
   [[nodiscard]] Value* sum(KernelBuilder& kb) const {
-    return kb.load(kb.at(line.sums, kb.mul(index, kb.i64(4))), mask);
+    return kb.sums_as_f32(kb.load(kb.at(line.sums, kb.mul(index, kb.i64(4))), mask));
   }
   // Of C or an operand like it.
   [[nodiscard]] Value* address(KernelBuilder& kb, Value* base) const {

@@ -20,6 +20,7 @@
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 
 namespace lacuna {
 
@@ -180,7 +181,7 @@ void KernelBuilder::store_result(Value* pointer, Value* vector, Value* mask) {
 
 // To nearest, ties to even. The instruction flushes denormals, as those that multiply pairs do.
 Value* KernelBuilder::round_to_bf16(Value* vector) {
-  if (multiplies_groups(spec_.types, target_))
+  if (target_.has_feature("avx512bf16") && lanes_ == 16)
     return ir_.CreateBitCast(
         ir_.CreateIntrinsic(llvm::Intrinsic::x86_avx512bf16_cvtneps2bf16_512, {}, {vector}),
         integers(16, lanes_));
@@ -224,13 +225,66 @@ Value* KernelBuilder::multiply_add(Value* vector, Value* scalar, Value* sum) {
   switch (operand_types(spec_.types).dense) {
     case DType::kBf16:
       return multiply_add_bf16(vector, scalar, sum);
-    case DType::kF32:
     case DType::kS8:
-    case DType::kU8:
+    case DType::kU8:  // the dense operand is the unsigned one
+      return spec_.schedule.strategy == Strategy::kColumnTile
+                 ? multiply_add_bytes(scalar, vector, sum)
+                 : multiply_add_bytes(vector, scalar, sum);
+    case DType::kF32:
     case DType::kS32:
       break;
   }
   return fma(scalar, vector, sum);
+}
+
+// Signed bytes of the dense operand come here shifted to unsigned ones (element_types.h). Without the instruction, even
+// and odd bytes are widened to 16 bits, where pairs are multiplied and added exactly (VPMADDWD); VPMADDUBSW, which would
+// take bytes, saturates.
+Value* KernelBuilder::multiply_add_bytes(Value* unsigned_bytes, Value* signed_bytes, Value* sum) {
+  auto* const lanes32 = integers(32, lanes_);
+  unsigned_bytes = ir_.CreateBitCast(unsigned_bytes, lanes32);
+  signed_bytes = ir_.CreateBitCast(signed_bytes, lanes32);
+  Value* const start = ir_.CreateBitCast(sum, lanes32);
+  if (multiplies_groups(spec_.types, target_))
+    return ir_.CreateBitCast(ir_.CreateIntrinsic(llvm::Intrinsic::x86_avx512_vpdpbusd_512, {},
+                                                 {start, unsigned_bytes, signed_bytes}),
+                             vector_type_);
+  auto* const lanes16 = integers(16, 2 * lanes_);
+  Value* const u = ir_.CreateBitCast(unsigned_bytes, lanes16);
+  Value* const s = ir_.CreateBitCast(signed_bytes, lanes16);
+  const auto pairs = [&](Value* a, Value* b) {
+    const auto id = lanes_ == 16 ? llvm::Intrinsic::x86_avx512_pmaddw_d_512
+                                 : llvm::Intrinsic::x86_avx2_pmadd_wd;
+    return ir_.CreateIntrinsic(id, {}, {a, b});
+  };
+  Value* const even = pairs(ir_.CreateAnd(u, llvm::ConstantInt::get(lanes16, 0xFF)),
+                            ir_.CreateAShr(ir_.CreateShl(s, 8), 8));
+  Value* const odd = pairs(ir_.CreateLShr(u, 8), ir_.CreateAShr(s, 8));
+  return ir_.CreateBitCast(ir_.CreateAdd(start, ir_.CreateAdd(even, odd)), vector_type_);
+}
+
+constexpr std::uint32_t kShiftOfBytes = 0x80808080U;
+
+Value* KernelBuilder::shift_bytes(Value* groups) {
+  auto* const type = integers(32, lanes_);
+  Value* const bits = ir_.CreateBitCast(groups, type);
+  return ir_.CreateBitCast(ir_.CreateXor(bits, llvm::ConstantInt::get(type, kShiftOfBytes)),
+                           vector_type_);
+}
+
+Value* KernelBuilder::add_shifts(Value* weights, Value* sums) {
+  auto* const shifts = llvm::ConstantInt::get(integers(32, lanes_), kShiftOfBytes);
+  return multiply_add_bytes(shifts, weights, sums);
+}
+
+Value* KernelBuilder::negated_integers(Value* lanes) {
+  return ir_.CreateBitCast(ir_.CreateNeg(ir_.CreateBitCast(lanes, integers(32, lanes_))),
+                           vector_type_);
+}
+
+Value* KernelBuilder::sums_as_f32(Value* sums) {
+  if (!are_integers(spec_.types)) return sums;
+  return ir_.CreateSIToFP(ir_.CreateBitCast(sums, integers(32, lanes_)), vector_type_);
 }
 
 Value* KernelBuilder::multiply_add_bf16(Value* vector, Value* scalar, Value* sum) {

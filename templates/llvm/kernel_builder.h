@@ -115,6 +115,13 @@ class KernelBuilder {
   // broadcast from memory).
   [[nodiscard]] llvm::Value* multiply_add(llvm::Value* vector, llvm::Value* scalar,
                                           llvm::Value* sum);
+  // With shifts_dense(): groups of signed bytes of B as the shifted ones; what the shift adds to a sum, and the negative
+  // of that.
+  [[nodiscard]] llvm::Value* shift_bytes(llvm::Value* groups);
+  [[nodiscard]] llvm::Value* add_shifts(llvm::Value* weights, llvm::Value* sums);
+  [[nodiscard]] llvm::Value* negated_integers(llvm::Value* lanes);
+  // Sums of products as f32: those of integers are converted.
+  [[nodiscard]] llvm::Value* sums_as_f32(llvm::Value* sums);
   // Consecutive elements of the type that the kernel writes, as f32, and back.
   [[nodiscard]] llvm::Value* load_result(llvm::Value* pointer, llvm::Value* mask = nullptr);
   void store_result(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
@@ -147,6 +154,8 @@ class KernelBuilder {
   llvm::FixedVectorType* integers(unsigned bits, int count);
   llvm::Value* load_narrow(llvm::Value* pointer, unsigned bits, llvm::Value* mask);
   llvm::Value* multiply_add_bf16(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
+  llvm::Value* multiply_add_bytes(llvm::Value* unsigned_bytes, llvm::Value* signed_bytes,
+                                  llvm::Value* sum);
   llvm::Value* round_to_bf16(llvm::Value* vector);
 
   const KernelSpec& spec_;

@@ -19,6 +19,8 @@
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
 
+#include "targets/base/dtype.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/finish.h"
@@ -51,10 +53,23 @@ class MatrixUnit {
     call(llvm::Intrinsic::x86_tilestored64, {number(tile), pointer, row_bytes});
   }
   void multiply_add(int sums, int tokens, int weights) {
-    call(llvm::Intrinsic::x86_tdpbf16ps, {number(sums), number(tokens), number(weights)});
+    call(product(), {number(sums), number(tokens), number(weights)});
   }
 
  private:
+  [[nodiscard]] llvm::Intrinsic::ID product() const {
+    switch (operand_types(kb_.spec().types).dense) {
+      case DType::kS8:
+        return llvm::Intrinsic::x86_tdpbssd;
+      case DType::kU8:
+        return llvm::Intrinsic::x86_tdpbusd;
+      case DType::kBf16:
+      case DType::kF32:
+      case DType::kS32:
+        break;
+    }
+    return llvm::Intrinsic::x86_tdpbf16ps;
+  }
   Value* number(int tile) { return kb_.ir().getInt8(static_cast<std::uint8_t>(tile)); }
   void call(llvm::Intrinsic::ID id, const Values& arguments) {
     kb_.ir().CreateIntrinsic(id, {}, arguments);
@@ -175,7 +190,7 @@ void finish_tokens(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& 
             [&](Value*, const Values& p) -> Values {
               for (const SumVector& vector : vectors) {
                 Value* const to = kb.at(p[1], vector.offset * kb.c_bytes());
-                Value* sum = kb.load(kb.at(p[0], vector.scratch_bytes));
+                Value* sum = kb.sums_as_f32(kb.load(kb.at(p[0], vector.scratch_bytes)));
                 if (kb.spec().accumulate) sum = kb.fadd(sum, kb.load_result(to, vector.mask));
                 kb.store_result(to, finish_in_registers(kb, sum, vector.terms), vector.mask);
               }
@@ -212,7 +227,8 @@ void finish_in_scratch(KernelBuilder& kb, const TokenGroup& tokens, const RowSli
 
 // Sums that need no more work go from the tiles to C, but for panels that share rows with the one before.
 bool stores_tiles(const KernelBuilder& kb) {
-  return !kb.spec().accumulate && kb.spec().epilogue.is_none() && kb.c_bytes() == 4;
+  return !kb.spec().accumulate && kb.spec().epilogue.is_none() && kb.c_bytes() == 4 &&
+         !are_integers(kb.spec().types);
 }
 
 void finish(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice) {

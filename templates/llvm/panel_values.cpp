@@ -59,6 +59,24 @@ void transpose_pairs(KernelBuilder& kb, const Bsr& bsr, Value* from, Value* to) 
 
 }  // namespace
 
+// The sum of 128 times each weight is one more product: of the weights with bytes of 128.
+void store_starts(KernelBuilder& kb, Value* begin, Value* end, Value* starts) {
+  const std::int64_t r = std::get<Bsr>(kb.spec().format).r;
+  const BlockShape shape = block_shape(kb.spec());
+  Value* const groups = kb.mul(kb.sub(end, begin), kb.i64(shape.depth));
+  for (std::int64_t row = 0; row < r; row += kb.lanes()) {
+    Value* const mask = r - row < kb.lanes() ? kb.mask_below(kb.i64(r - row)) : nullptr;
+    Value* const first = kb.at(kb.args().values, kb.mul(begin, kb.i64(shape.block_bytes)));
+    const Values sums =
+        kb.loop(kb.i64(0), groups, 1, {kb.at(first, row * 4), kb.zero()}, Trip::kMayBeZero,
+                [&](Value*, const Values& in) -> Values {
+                  Value* const weights = kb.load(in[0], mask);
+                  return {kb.at(in[0], shape.depth_bytes), kb.add_shifts(weights, in[1])};
+                });
+    kb.store(kb.at(starts, row * 4), kb.negated_integers(sums[1]), mask);
+  }
+}
+
 PanelValues stage_values(KernelBuilder& kb, Value* begin, Value* end, Value* staged) {
   const Bsr& bsr = std::get<Bsr>(kb.spec().format);
   Value* const block_bytes = kb.i64(block_shape(kb.spec()).block_bytes);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -58,7 +59,8 @@ std::vector<Format> formats_for(Op op, ElementTypes types) {
   std::vector<Format> formats;
   if (group > 1) {
     for (const Bsr& block : kGroupedBlocks)
-      if (block.c % group == 0 && (op != Op::kSpmmTransposed || block.r % group == 0))
+      if (block.c % group == 0 && (op != Op::kSpmmTransposed || block.r % group == 0) &&
+          (op == Op::kSpmm || !are_integers(types)))
         formats.emplace_back(Bsr{block.r, block.c, group});
     return formats;
   }
@@ -85,16 +87,21 @@ std::vector<Epilogue> all_epilogues() {
   return epilogues;
 }
 
-// Three epilogues for the specification of that number: none, the usual ones in turn, and all combinations in turn. The
+// Epilogues for the specification of that number: none, the usual ones in turn, and all combinations in turn; of narrow
+// elements, whose sums take the same way into C, one of these in turn. The
 // step has no factor in common with their number, so that neighbours in the loops below get different ones.
-std::vector<Epilogue> epilogues_of(Op op, std::size_t number) {
+std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, std::size_t number) {
   if (op == Op::kSddmm) return {Epilogue{}};
   static const std::vector<Epilogue> all = all_epilogues();
   constexpr std::size_t kStep = 37;
   EXPECT_EQ(std::gcd(kStep, all.size()), 1U);
   const Epilogue usual{.bias = true,
                        .activation = number % 2 == 0 ? Activation::kRelu : Activation::kNone};
-  return {Epilogue{}, usual, all[number * kStep % all.size()]};
+  std::vector<Epilogue> chosen{Epilogue{}, usual};
+  const Epilogue& in_turn = all[number * kStep % all.size()];
+  if (std::ranges::find(chosen, in_turn) == chosen.end()) chosen.push_back(in_turn);
+  if (types != ElementTypes::kF32) return {chosen[number % chosen.size()]};
+  return chosen;
 }
 
 // Every specification, without schedule.
@@ -107,7 +114,7 @@ std::vector<KernelSpec> all_specs() {
         for (const bool accumulate : {false, true})
           for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
             for (const Format& format : formats_for(op, types))
-              for (const Epilogue& epilogue : epilogues_of(op, number++))
+              for (const Epilogue& epilogue : epilogues_of(op, types, number++))
                 specs.push_back({op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
 }

@@ -23,8 +23,10 @@ class Draw {
  public:
   Draw(const std::string& seed, Numbers numbers)
       : engine_(static_cast<std::uint32_t>(hash_bytes(seed).low)), numbers_(numbers) {}
-  // In [-1, 1], or an integer in [-3, 3]; of the given type.
+  // In [-1, 1], or an integer in [-3, 3]; of the given type; bytes take their whole range.
   float number(DType type) {
+    if (type == DType::kS8) return static_cast<float>(engine_() % 256) - 128.0F;
+    if (type == DType::kU8) return static_cast<float>(engine_() % 256);
     if (numbers_ == Numbers::kSmallIntegers) return static_cast<float>(engine_() % 7) - 3.0F;
     return round_to(type, static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F);
   }
@@ -58,13 +60,19 @@ Mask make_mask(const RunShape& shape, const Bsr& block, Draw& draw) {
   return std::move(*mask);
 }
 
+// What is not to be read: integers have no NaN.
+float poison_of(DType type) {
+  constexpr float kOddInteger = 93;
+  return type == DType::kF32 || type == DType::kBf16 ? round_to(type, kPoison) : kOddInteger;
+}
+
 // A dense operand in exactly the memory it spans. `fill`: draw the elements, else leave them poisoned.
 DenseView make_dense(std::int64_t rows, std::int64_t n, Layout layout, std::int64_t padding,
                      DType type, std::vector<float>& memory, Draw* fill) {
   const std::int64_t width = layout == Layout::kRowMajor ? n : rows;
   const std::int64_t lines = layout == Layout::kRowMajor ? rows : n;
   const std::int64_t ld = width + padding;
-  memory.assign(static_cast<std::size_t>((lines - 1) * ld + width), round_to(type, kPoison));
+  memory.assign(static_cast<std::size_t>((lines - 1) * ld + width), poison_of(type));
   const DenseView view{memory.data(), rows, n, ld, layout};
   for (std::int64_t i = 0; fill != nullptr && i < rows; ++i)
     for (std::int64_t j = 0; j < n; ++j)
@@ -125,7 +133,7 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
   const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m : shape.k;
   inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)),
-                       round_to(type_of_values(spec), kPoison));
+                       poison_of(type_of_values(spec)));
   if (!writes_values || spec.accumulate)
     pack_values(inputs.structure, inputs.a.data(), shape.k, DType::kF32, inputs.values.data());
   inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding,

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "targets/target.h"
+#include "templates/element_types.h"
 
 namespace lacuna {
 
@@ -27,6 +28,11 @@ struct RegisterLoop {
 [[nodiscard]] std::optional<RegisterLoop> make_dot_bf16_loop(const Target& target);
 // vpdpbusd; work in operations (8 per 32-bit lane). Nullopt if the target has no such instruction.
 [[nodiscard]] std::optional<RegisterLoop> make_dot_int8_loop(const Target& target);
+// Products of whole tiles on the matrix unit; work in flop or operations. Nullopt if the target has none.
+[[nodiscard]] std::optional<RegisterLoop> make_matrix_bf16_loop(const Target& target);
+[[nodiscard]] std::optional<RegisterLoop> make_matrix_int8_loop(const Target& target);
+// The peak of the elements' multiplication: by the matrix unit, else by their instruction, else f32's.
+[[nodiscard]] RegisterLoop make_peak_loop(ElementTypes types, const Target& target);
 // A chain of register-to-register adds, one a cycle on every x86-64; work in cycles.
 [[nodiscard]] RegisterLoop make_dependent_add_loop();
 

@@ -38,22 +38,21 @@ constexpr double kSampleSeconds = 1e-3;
 
 // A once more, as rivals want it.
 struct Weights {
-  FloatBuffer dense;
+  ElementBuffer dense;
   std::vector<std::int32_t> row_ptr{0}, col_idx;
   std::vector<float> values;
 };
 
 Result<Weights> make_weights(const Mask& mask) {
   Weights a;
-  LACUNA_TRY(a.dense, FloatBuffer::make(mask.m() * mask.k()));
-  std::ranges::fill(a.dense.span(), 0.0F);
+  LACUNA_TRY(a.dense, ElementBuffer::make(DType::kF32, mask.m() * mask.k()));
   for (std::int64_t i = 0; i < mask.m(); ++i) {
     const auto words = mask.row_words(i);
     for (std::size_t w = 0; w < words.size(); ++w)
       for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
         const std::int64_t j = static_cast<std::int64_t>(w) * 64 + std::countr_zero(bits);
         const float value = trial_weight(i, j);
-        a.dense.data()[i * mask.k() + j] = value;
+        a.dense.floats()[i * mask.k() + j] = value;
         a.col_idx.push_back(static_cast<std::int32_t>(j));
         a.values.push_back(value);
       }
@@ -71,12 +70,12 @@ RivalCase make_case(const ContestCase& contest, const Weights& a, const Operands
   product.column_major = p.layout_c == Layout::kColMajor ? 1 : 0;
   product.block_r = contest.block_r;
   product.block_c = contest.block_c;
-  product.dense_a = a.dense.data();
+  product.dense_a = a.dense.floats();
   product.row_ptr = a.row_ptr.data();
   product.col_idx = a.col_idx.data();
   product.values = a.values.data();
-  product.b = operands.b;
-  product.c = operands.c;
+  product.b = static_cast<const float*>(operands.b);
+  product.c = static_cast<float*>(operands.c);
   return product;
 }
 
@@ -237,7 +236,7 @@ Result<ContestResult> run_contest(Engine& engine, const ContestCase& contest,
   LACUNA_TRY(const auto plan, ExecutablePlan::create(engine, request, tuned.plan));
   LACUNA_TRY(Trial trial, Trial::make(mask, contest.problem));
   LACUNA_TRY_VOID(trial.check(*plan, 0));
-  LACUNA_TRY(const FloatBuffer values, trial.make_values(plan->structure()));
+  LACUNA_TRY(const ElementBuffer values, trial.make_values(plan->structure()));
   LACUNA_TRY(const Weights weights, make_weights(mask));
   const Operands operands = trial.operands(values);
   const RivalCase product = make_case(contest, weights, operands);

@@ -113,8 +113,9 @@ INSTANTIATE_TEST_SUITE_P(
                 "format 'csr' is not known, known are bsr<r>x<c> and jam<r>"},
         BadName{"Block", "spmm_bsr1x65_f32_brow_crow_zen4_row_mr4nv1ku1_po",
                 "format 'bsr1x65': block dimensions are from 1 to 64"},
-        BadName{"Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",
-                "types 'f99' is not one of: f32, bf16, bf16f32"},
+        BadName{
+            "Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",
+            "types 'f99' is not one of: f32, bf16, bf16f32, s8s8f32, s8u8f32, s8s8bf16, s8u8bf16"},
         BadName{"LayoutB", "spmm_bsr1x1_f32_crow_crow_zen4_row_mr4nv1ku1_po",
                 "layout of b 'crow' is not one of: brow, bcol"},
         BadName{"LayoutC", "spmm_bsr1x1_f32_brow_c_zen4_row_mr4nv1ku1_po",

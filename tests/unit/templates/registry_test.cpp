@@ -100,7 +100,8 @@ TEST(MatrixSchedules, BreakTheseRules) {
             "zen4 has no matrix unit for bf16");
   spec.types = ElementTypes::kF32;
   spec.format = Bsr{32, 32};
-  EXPECT_EQ(check_schedule(spec, sapphire).error().message, "the amx strategy is for spmm of bf16");
+  EXPECT_EQ(check_schedule(spec, sapphire).error().message,
+            "the amx strategy is for spmm of bf16 and bytes");
 }
 
 KernelSpec jam_spec(Op op, const Schedule& schedule) {

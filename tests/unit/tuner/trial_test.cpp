@@ -220,6 +220,26 @@ TEST_F(TrialOnKernelsTest, AcceptsPlansOfPairs) {
     }
 }
 
+TEST_F(TrialOnKernelsTest, AcceptsPlansOfBytes) {
+  const Mask mask = blocky_mask(90, 76);
+  request_.mask = &mask;
+  for (const ElementTypes types : {ElementTypes::kS8S8F32, ElementTypes::kS8U8Bf16})
+    for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
+      Problem problem = problem_of(mask, Op::kSpmm, 21);
+      problem.m = 90;
+      problem.types = types;
+      problem.layout_b = problem.layout_c = layout;
+      request_.problems = {problem};
+      const auto plan = ExecutablePlan::create(*engine_, request_);
+      ASSERT_TRUE(plan) << plan.error().message;
+      EXPECT_EQ(group_of((*plan)->plan().format), 4);
+      auto trial = Trial::make(mask, problem);
+      ASSERT_TRUE(trial) << trial.error().message;
+      const auto checked = trial->check(**plan, 0);
+      EXPECT_TRUE(checked) << (*plan)->kernel_name_of(0) << ": " << checked.error().message;
+    }
+}
+
 // A plan for another mask computes other numbers: the check must say so.
 TEST_F(TrialOnKernelsTest, RefusesWrongNumbers) {
   const Problem problem = problem_of(mask_, Op::kSpmm, 21);

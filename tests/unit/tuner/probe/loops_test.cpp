@@ -49,6 +49,14 @@ TEST(Loops, ArithmeticLoopsRunAndCountTheirWork) {
       int8->run(3);
       EXPECT_EQ(int8->work_per_step, 14 * 4 * 8 * lanes);
     }
+    if (const auto matrix = make_matrix_bf16_loop(target)) {
+      matrix->run(3);
+      EXPECT_EQ(matrix->work_per_step, 4 * 16 * 16 * 32 * 2);
+    }
+    if (const auto matrix = make_matrix_int8_loop(target)) {
+      matrix->run(3);
+      EXPECT_EQ(matrix->work_per_step, 4 * 16 * 16 * 64 * 2);
+    }
     make_dependent_add_loop().run(3);
     fma.run(0);
     make_dependent_add_loop().run(-1);
@@ -59,6 +67,10 @@ TEST(Loops, InstructionsThatTheTargetLacksAreNotOffered) {
   Target target;
   target.features = {"avx2", "fma"};
   EXPECT_FALSE(make_dot_bf16_loop(target));
+  EXPECT_FALSE(make_matrix_bf16_loop(target));
+  EXPECT_FALSE(make_matrix_int8_loop(target));
+  EXPECT_EQ(make_peak_loop(ElementTypes::kBf16, target).run, make_fma_f32_loop(target).run);
+  EXPECT_EQ(make_peak_loop(ElementTypes::kF32, target).run, make_fma_f32_loop(target).run);
   EXPECT_FALSE(make_dot_int8_loop(target));
   target.features = {"avx2", "avx512bf16", "avx512vnni", "fma"};
   EXPECT_FALSE(make_dot_bf16_loop(target)) << "a 256-bit target runs no 512-bit loop";
