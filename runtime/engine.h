@@ -16,6 +16,7 @@
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
+#include "runtime/task_split.h"
 #include "templates/abi.h"
 #include "templates/registry.h"
 
@@ -117,8 +118,7 @@ class ExecutablePlan {
     KernelSpec spec;
     SparseKernel function = nullptr;
     Splits splits;
-    std::vector<std::int64_t>
-        panel_cuts;  // task boundaries over panels, balanced by what is stored
+    std::vector<PanelCut> panel_cuts;  // where a call may be cut into tasks (task_split.h)
   };
   Structure structure_;
   Plan plan_;

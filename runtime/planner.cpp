@@ -213,7 +213,7 @@ double estimate_cycles(const WorkEstimate& work, const Target& target) {
   const double memory = (work.bytes_a + work.bytes_b + work.bytes_c) / rate;
   // Filling and draining a register tile: one pass through the FMA pipe and a few branches, not overlapped.
   const double fixed =
-      work.tile_passes * (pipes.fma_latency + 8.0) + work.loop_ends * kLoopEndCycles;
+      work.tile_passes * (pipes.fma_latency + kTileTurnCycles) + work.loop_ends * kLoopEndCycles;
   return std::max({fma, load, store, memory}) + shuffle + fixed;
 }
 

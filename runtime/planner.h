@@ -102,9 +102,6 @@ inline constexpr double kMinTaskFlops = 262144;
                                        kMinTaskFlops);
 }
 
-// A loop whose length follows from the mask alone ends with a misprediction; about the depth of today's x86 pipelines.
-inline constexpr double kLoopEndCycles = 16;
-
 // Cycles of one core for an amount of work: the busiest of the target's pipes and the memory path, plus what does
 // not overlap (transposes, register tiles filled and drained). For ranking; the tuner puts measured rates in.
 [[nodiscard]] double estimate_cycles(const WorkEstimate& work, const Target& target);

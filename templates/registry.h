@@ -105,6 +105,11 @@ struct WorkEstimate {
   double bytes_c = 0;
   double footprint_bytes = 0;  // all operands together
 };
+// A loop whose length follows from the mask alone ends with a misprediction; about the depth of today's x86 pipelines.
+inline constexpr double kLoopEndCycles = 16;
+// Filling and draining a register tile beyond the latency of the last FMAs: a few branches and addresses.
+inline constexpr double kTileTurnCycles = 8;
+
 [[nodiscard]] WorkEstimate estimate_work(const KernelSpec& spec, const Target& target,
                                          const BlockCounts& counts, std::int64_t n);
 
