@@ -215,29 +215,103 @@ void draw_numbers(std::uint64_t stream, std::int64_t count, std::int64_t size,
   }
 }
 
-}  // namespace
+// Lengths by rank, falling as 1 / (i + 1)^exponent, of `total` in all, none above `most`: the first ones have `most`, the
+// others share what is left. Rounded so that the sum is exact.
+std::vector<std::int64_t> zipf_lengths(std::size_t ranks, std::int64_t most, std::int64_t total,
+                                       double exponent) {
+  std::vector<double> weights(ranks);
+  std::vector<double> weights_from(ranks + 1,
+                                   0);  // from the smallest on: exact enough for any exponent
+  for (std::size_t i = ranks; i-- > 0;) {
+    weights[i] = std::pow(static_cast<double>(i + 1), -exponent);
+    weights_from[i] = weights_from[i + 1] + weights[i];
+  }
+  std::vector<std::int64_t> lengths(ranks);
+  std::int64_t left = total;
+  std::size_t full = 0;
+  while (full<ranks&& static_cast<double>(left) * weights[full] /
+              weights_from[full]> static_cast<double>(most)) {
+    lengths[full++] = most;
+    left -= most;
+  }
+  std::int64_t given = 0;
+  for (std::size_t i = full; i < ranks; ++i) {
+    const double before = 1.0 - weights_from[i + 1] / weights_from[full];
+    const std::int64_t up_to = std::llround(before * static_cast<double>(left));
+    lengths[i] = std::min(most, up_to - given);
+    given += lengths[i];
+  }
+  return lengths;
+}
 
-Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
-                                    double density, std::uint64_t seed) {
-  LACUNA_TRY(auto builder, MaskBuilder::create(m, k));
-  LACUNA_TRY_VOID(check_block_dims(r, c));
+// The blocks of an m x k matrix.
+struct BlockGrid {
+  std::int64_t m = 0, k = 0;
+  std::int32_t r = 1, c = 1;
+
+  [[nodiscard]] std::int64_t rows() const { return ceil_div(m, r); }
+  [[nodiscard]] std::int64_t columns() const { return ceil_div(k, c); }
+  // Blocks of a row at this density.
+  [[nodiscard]] std::int64_t present(double density) const {
+    return std::llround(density * static_cast<double>(columns()));
+  }
+};
+
+Result<MaskBuilder> start_blocks(const BlockGrid& grid, double density) {
+  LACUNA_TRY(auto builder, MaskBuilder::create(grid.m, grid.k));
+  LACUNA_TRY_VOID(check_block_dims(grid.r, grid.c));
   if (!(density >= 0 && density <= 1)) {
     return make_error(ErrorCode::kInvalidArgument, "density {} is outside [0, 1]", density);
   }
-  const std::int64_t block_rows = ceil_div(m, r);
-  const std::int64_t block_columns = ceil_div(k, c);
-  const std::int64_t present = std::llround(density * static_cast<double>(block_columns));
+  return builder;
+}
+
+// Block row p gets length_of(p) blocks, drawn at random.
+template <class LengthOf>
+Mask draw_blocks(MaskBuilder builder, const BlockGrid& grid, std::uint64_t seed,
+                 LengthOf length_of) {
   std::vector<std::int64_t> order;
-  for (std::int64_t p = 0; p < block_rows; ++p) {
-    draw_numbers(mix(mix(seed) ^ static_cast<std::uint64_t>(p)), present, block_columns, order);
+  for (std::int64_t p = 0; p < grid.rows(); ++p) {
+    const std::int64_t present = length_of(p);
+    draw_numbers(mix(mix(seed) ^ static_cast<std::uint64_t>(p)), present, grid.columns(), order);
     for (std::int64_t j = 0; j < present; ++j) {
-      const std::int64_t column = order[static_cast<std::size_t>(j)] * c;
-      for (std::int64_t i = p * r; i < std::min(m, (p + 1) * r); ++i) {
-        builder.insert_range(i, column, std::min(k, column + c));
+      const std::int64_t column = order[static_cast<std::size_t>(j)] * grid.c;
+      for (std::int64_t i = p * grid.r; i < std::min(grid.m, (p + 1) * grid.r); ++i) {
+        builder.insert_range(i, column, std::min(grid.k, column + grid.c));
       }
     }
   }
   return std::move(builder).finish();
+}
+
+}  // namespace
+
+Result<Mask> make_random_block_mask(std::int64_t m, std::int64_t k, std::int32_t r, std::int32_t c,
+                                    double density, std::uint64_t seed) {
+  const BlockGrid grid{m, k, r, c};
+  LACUNA_TRY(auto builder, start_blocks(grid, density));
+  return draw_blocks(std::move(builder), grid, seed,
+                     [present = grid.present(density)](std::int64_t) { return present; });
+}
+
+Result<Mask> make_random_zipf_mask(const ZipfMask& wanted) {
+  const BlockGrid grid{wanted.m, wanted.k, wanted.r, wanted.c};
+  LACUNA_TRY(auto builder, start_blocks(grid, wanted.density));
+  constexpr double kSteepest = 10;
+  if (!(wanted.exponent >= 0 && wanted.exponent <= kSteepest)) {
+    return make_error(ErrorCode::kInvalidArgument, "zipf exponent {} is outside [0, {}]",
+                      wanted.exponent, kSteepest);
+  }
+  const auto by_rank = zipf_lengths(static_cast<std::size_t>(grid.rows()), grid.columns(),
+                                    grid.rows() * grid.present(wanted.density), wanted.exponent);
+  // Another stream of numbers than those of the rows.
+  std::vector<std::int64_t> row_of_rank;
+  draw_numbers(mix(~mix(wanted.seed)), grid.rows(), grid.rows(), row_of_rank);
+  std::vector<std::int64_t> lengths(by_rank.size());
+  for (std::size_t rank = 0; rank < by_rank.size(); ++rank)
+    lengths[static_cast<std::size_t>(row_of_rank[rank])] = by_rank[rank];
+  return draw_blocks(std::move(builder), grid, wanted.seed,
+                     [&](std::int64_t p) { return lengths[static_cast<std::size_t>(p)]; });
 }
 
 Result<Mask> make_random_nm_mask(std::int64_t m, std::int64_t k, std::int32_t n, std::int32_t group,

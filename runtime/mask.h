@@ -101,6 +101,18 @@ class MaskBuilder {
                                                   std::int32_t c, double density,
                                                   std::uint64_t seed);
 
+// The same number of blocks, but in block rows of unequal length: that of rank i, in random order, is as long as
+// 1 / (i + 1)^exponent says, up to all columns. Exponent 0: all are equal.
+struct ZipfMask {
+  std::int64_t m = 0, k = 0;
+  std::int32_t r = 1, c = 1;  // of a block
+  double density = 0.1;
+  double exponent = 1;
+  std::uint64_t seed = 1;
+};
+// Errors: as above; an exponent outside [0, 10].
+[[nodiscard]] Result<Mask> make_random_zipf_mask(const ZipfMask& wanted);
+
 // The same for N:M masks: each row has n weights in every `group` columns that follow one another, as many as fit in
 // the last, shorter ones; every v rows from row 0 on have the same (V:N:M). Errors: kInvalidArgument (sizes, n outside
 // [0, group], a group or v below 1).

@@ -102,7 +102,8 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
 void add_request_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("MASK", options.mask_path, "mask file: .npy, .npz (SciPy), .mtx, .smtx");
   verb.add_option("--random", options.random_mask,
-                  "instead of a file: MxK:RxC:DENSITY[:SEED], random blocks of R x C, or "
+                  "instead of a file: MxK:RxC:DENSITY[:zipfEXPONENT][:SEED], random blocks of R x "
+                  "C, in rows as unequal as Zipf's law with the exponent makes them, or "
                   "MxK:NofM[xV][:SEED], N weights in every M columns of a row, V rows alike");
   verb.add_option("--n", options.n, "dense columns (tokens); 0 = unknown")->capture_default_str();
   verb.add_flag("--exact", options.exact,
@@ -126,11 +127,14 @@ Result<Mask> make_random_mask(const std::string& text) {
   if (sizes && take(groups, r, 'o') && cut_prefix(groups, "f") && take(groups, c, '\0') &&
       (!cut_prefix(groups, "x") || take(groups, v, '\0')) && take_seed(groups, seed))
     return make_random_nm_mask(m, k, r, c, seed, v);
-  if (sizes && take(rest, r, 'x') && take(rest, c, ':') && take(rest, density, '\0') &&
-      take_seed(rest, seed))
-    return make_random_block_mask(m, k, r, c, density, seed);
+  const bool blocks =
+      sizes && take(rest, r, 'x') && take(rest, c, ':') && take(rest, density, '\0');
+  if (blocks && take_seed(rest, seed)) return make_random_block_mask(m, k, r, c, density, seed);
+  double exponent = 0;
+  if (blocks && cut_prefix(rest, ":zipf") && take(rest, exponent, '\0') && take_seed(rest, seed))
+    return make_random_zipf_mask({m, k, r, c, density, exponent, seed});
   return make_error(ErrorCode::kInvalidArgument,
-                    "--random '{}' is neither MxK:RxC:DENSITY[:SEED], for example "
+                    "--random '{}' is neither MxK:RxC:DENSITY[:zipfEXPONENT][:SEED], for example "
                     "1024x1024:16x16:0.1, nor MxK:NofM[xV][:SEED], for example 1024x1024:2of4",
                     text);
 }

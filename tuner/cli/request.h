@@ -18,7 +18,8 @@ namespace lacuna::cli {
 
 struct RequestOptions {
   std::string mask_path;
-  std::string random_mask;  // "MxK:RxC:DENSITY[:SEED]" or "MxK:NofM[xV][:SEED]"
+  // "MxK:RxC:DENSITY[:zipfEXPONENT][:SEED]" or "MxK:NofM[xV][:SEED]"
+  std::string random_mask;
   std::vector<std::string> ops = {"spmm"};
   std::int64_t n = 256;
   std::string layout_b = "row";
@@ -55,7 +56,7 @@ struct LoadedRequest {
 [[nodiscard]] Result<std::vector<Problem>> make_problems(const RequestOptions& options,
                                                          std::int64_t m, std::int64_t k);
 
-// "1024x1024:16x16:0.1[:7]" or "1024x1024:2of4[x8][:7]". Errors: kInvalidArgument.
+// "1024x1024:16x16:0.1[:zipf1][:7]" or "1024x1024:2of4[x8][:7]". Errors: kInvalidArgument.
 [[nodiscard]] Result<Mask> make_random_mask(const std::string& text);
 
 struct Session {

@@ -109,6 +109,17 @@ TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsAsJammedRows) {
   expect_same_bits_for_any_threads(*make_engine(), request);
 }
 
+// One row has a quarter of all weights, so that its panel is cut along n where that is allowed.
+TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsWithSkewedRows) {
+  const auto mask = make_random_zipf_mask({519, 1500, 1, 1, 0.02, 1.2, 3});
+  ASSERT_TRUE(mask) << mask.error().message;
+  for (const Format& format : {Format{Jam{4}}, Format{Bsr{4, 1}}}) {
+    PlanRequest request = make_request(*mask, {problem_for(*mask)});
+    request.pinned_format = format;
+    expect_same_bits_for_any_threads(*make_engine(), request);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(ExecutablePlan, PlannedProduct,
                          testing::Combine(testing::Values(Op::kSpmm, Op::kSpmmTransposed,
                                                           Op::kSddmm),

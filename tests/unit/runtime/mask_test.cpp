@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/mask.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -184,6 +186,79 @@ TEST(RandomBlockMask, AcceptsExtremesAndRefusesTheRest) {
             "density nan is outside [0, 1]");
   EXPECT_EQ(error_of(make_random_block_mask(4, 4, 1, 0, 0.5, 1)),
             "block shape 1x0 is not at least 1x1");
+}
+
+// Blocks of each block row, the longest first.
+std::vector<std::int64_t> sorted_lengths(const Mask& mask, std::int64_t r, std::int64_t c) {
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t i = 0; i < mask.m(); i += r) {
+    lengths.push_back(0);
+    for (std::int64_t j = 0; j < mask.k(); j += c)
+      lengths.back() += mask.at(i, j) ? 1 : 0;
+  }
+  std::ranges::sort(lengths, std::greater{});
+  return lengths;
+}
+
+TEST(RandomZipfMask, HasRowsAsLongAsTheLawSaysAndIsDeterministic) {
+  const ZipfMask wanted{64, 320, 16, 8, 0.25, 1, 7};  // 4 x 40 blocks of which 40 are there
+  const auto mask = make_random_zipf_mask(wanted);
+  ASSERT_TRUE(mask) << mask.error().message;
+  // 1, 1/2, 1/3, 1/4 of 40 / (25 / 12).
+  EXPECT_EQ(sorted_lengths(*mask, 16, 8), (std::vector<std::int64_t>{19, 10, 6, 5}));
+  EXPECT_EQ(mask->nnz(), 40 * 16 * 8);
+  EXPECT_EQ(*mask, *make_random_zipf_mask(wanted));
+  ZipfMask other = wanted;
+  other.seed = 8;
+  EXPECT_NE(*mask, *make_random_zipf_mask(other));
+}
+
+TEST(RandomZipfMask, HasAsManyBlocksAsAUniformOne) {
+  for (const double exponent : {0.0, 0.5, 1.0, 2.0, 10.0})
+    for (const double density : {0.01, 0.3, 0.9, 1.0}) {
+      const auto mask = make_random_zipf_mask({1000, 300, 1, 1, density, exponent, 1});
+      ASSERT_TRUE(mask) << mask.error().message;
+      EXPECT_EQ(mask->nnz(), make_random_block_mask(1000, 300, 1, 1, density, 1)->nnz())
+          << exponent << ", " << density;
+    }
+}
+
+TEST(RandomZipfMask, FillsTheLongestRowsWhereTheLawAsksForMore) {
+  const auto mask = make_random_zipf_mask({4, 10, 1, 1, 0.6, 1, 1});  // 24 of 40
+  ASSERT_TRUE(mask) << mask.error().message;
+  // The first would have 11.5. The others share 14 as 1/2 : 1/3 : 1/4.
+  EXPECT_EQ(sorted_lengths(*mask, 1, 1), (std::vector<std::int64_t>{10, 6, 5, 3}));
+  const auto steep = make_random_zipf_mask({4, 10, 1, 1, 0.5, 10, 1});
+  ASSERT_TRUE(steep) << steep.error().message;
+  EXPECT_EQ(sorted_lengths(*steep, 1, 1), (std::vector<std::int64_t>{10, 10, 0, 0}));
+}
+
+TEST(RandomZipfMask, WithExponentZeroHasEqualRows) {
+  const auto mask = make_random_zipf_mask({8, 16, 1, 1, 0.25, 0, 1});
+  ASSERT_TRUE(mask) << mask.error().message;
+  EXPECT_EQ(sorted_lengths(*mask, 1, 1), std::vector<std::int64_t>(8, 4));
+}
+
+TEST(RandomZipfMask, PutsTheLongRowsAnywhere) {
+  const auto mask = make_random_zipf_mask({256, 64, 1, 1, 0.1, 1, 1});
+  ASSERT_TRUE(mask) << mask.error().message;
+  std::int64_t in_first_half = 0;
+  for (std::int64_t i = 0; i < 128; ++i)
+    for (std::int64_t j = 0; j < 64; ++j)
+      in_first_half += mask->at(i, j) ? 1 : 0;
+  EXPECT_GT(in_first_half, mask->nnz() / 10);
+  EXPECT_LT(in_first_half, mask->nnz() * 9 / 10);
+}
+
+TEST(RandomZipfMask, RefusesWhatIsNoMask) {
+  EXPECT_EQ(make_random_zipf_mask({0, 10, 1, 1, 0.5, 1, 1})->nnz(), 0);
+  EXPECT_EQ(error_of(make_random_zipf_mask({4, 4, 1, 1, 0.5, -1, 1})),
+            "zipf exponent -1 is outside [0, 10]");
+  EXPECT_EQ(error_of(make_random_zipf_mask({4, 4, 1, 1, 0.5, std::nan(""), 1})),
+            "zipf exponent nan is outside [0, 10]");
+  EXPECT_EQ(error_of(make_random_zipf_mask({4, 4, 1, 1, 2, 1, 1})), "density 2 is outside [0, 1]");
+  EXPECT_EQ(error_of(make_random_zipf_mask({4, 4, 0, 1, 0.5, 1, 1})),
+            "block shape 0x1 is not at least 1x1");
 }
 
 TEST(RandomNmMask, HasNWeightsInEveryGroupAndIsDeterministic) {

@@ -106,19 +106,28 @@ TEST(MaskText, NamesAPatternThatEveryGroupHas) {
             "64 x 64, 2048 nonzeros, density 0.5");
 }
 
+TEST(RandomMask, MakesRowsOfUnequalLength) {
+  ZipfMask wanted{64, 128, 16, 8, 0.25, 1.5, 7};
+  EXPECT_EQ(make_random_mask("64x128:16x8:0.25:zipf1.5:7").value(),
+            make_random_zipf_mask(wanted).value());
+  wanted.seed = 1;
+  EXPECT_EQ(make_random_mask("64x128:16x8:0.25:zipf1.5").value(),
+            make_random_zipf_mask(wanted).value());
+}
+
 TEST(RandomMask, BadTextIsNamed) {
   for (const char* const text :
        {"64x64:2of", "64x64:2o4", "64x64:of4", "64x64:2of4:", "64x64:2of4:1:2", "64x64:2of4x",
-        "64x64:2of4x:1", "", "64", "64x64", "64x64:8x8",
-        "64x64:8x8:", "64x64:8x8:0.1:", "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2", "ax64:8x8:0.1"}) {
+        "64x64:2of4x:1", "", "64", "64x64", "64x64:8x8", "64x64:8x8:", "64x64:8x8:0.1:",
+        "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2", "ax64:8x8:0.1", "64x64:8x8:0.1:zipf",
+        "64x64:8x8:0.1:zipf1:", "64x64:8x8:0.1:1:zipf1", "64x64::zipf1", "64x64:2of4:zipf1"}) {
     const auto mask = make_random_mask(text);
     ASSERT_FALSE(mask) << text;
     EXPECT_EQ(
         mask.error().message,
-        fmt::format(
-            "--random '{}' is neither MxK:RxC:DENSITY[:SEED], for example 1024x1024:16x16:0.1, "
-            "nor MxK:NofM[xV][:SEED], for example 1024x1024:2of4",
-            text));
+        fmt::format("--random '{}' is neither MxK:RxC:DENSITY[:zipfEXPONENT][:SEED], for example "
+                    "1024x1024:16x16:0.1, nor MxK:NofM[xV][:SEED], for example 1024x1024:2of4",
+                    text));
   }
 }
 
