@@ -64,6 +64,9 @@ inline Result<TunedBench> tune_and_bench(Engine& engine, const PlanRequest& requ
   return TunedBench{std::move(outcome), std::move(result)};
 }
 
+// What a program measures on: one core, which it keeps to, or all that it may use.
+enum class Cores : std::uint8_t { kOne, kAll };
+
 struct BenchProgram {
   std::string out;     // JSON file; empty: none
   std::string filter;  // only cases whose name contains it
@@ -78,11 +81,11 @@ struct BenchProgram {
     app.add_option("--filter,--benchmark_filter", filter, "only cases whose name contains this");
     app.add_option("--benchmark_out_format", format, "json")->check(CLI::IsMember({"json"}));
   }
-  // After the options: notes the command line, keeps to one core, looks at the machine.
-  [[nodiscard]] Result<> start(int argc, char** argv) {
+  // After the options: notes the command line, keeps to one core if told to, looks at the machine.
+  [[nodiscard]] Result<> start(int argc, char** argv, Cores cores = Cores::kOne) {
     for (int i = 0; i < argc; ++i)
       command += (i > 0 ? " " : "") + std::string(argv[i]);
-    pin_to_one_core();
+    if (cores == Cores::kOne) pin_to_one_core();
     LACUNA_TRY(host, describe_host());
     return {};
   }
