@@ -11,8 +11,8 @@
 // Integers (spmm only): products and sums are exact, of 32 bits with wrap-around; the result is the sum as f32 on its way
 // through the epilogue, where scales give it its size. Named by weights, dense operand and result: s8u8f32 has signed
 // weights, unsigned activations and f32 results. VPDPBUSD multiplies unsigned by signed bytes; signed activations are
-// shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off in the end. Targets without
-// it widen to 16 bits. The matrix unit multiplies all of them as they are.
+// shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off. Targets without it have no
+// kernels of bytes. The matrix unit multiplies all of them as they are.
 //
 // Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16, four bytes. A kernel is then the
 // f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.

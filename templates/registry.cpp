@@ -296,6 +296,11 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
   LACUNA_TRY_VOID(check_format(spec.format));
   if (are_integers(spec.types) && spec.op != Op::kSpmm)
     return make_error(ErrorCode::kUnsupported, "{} is for spmm only", to_text(spec.types));
+  // Widened to pairs of 16 bits, they would be no faster than f32.
+  if (are_integers(spec.types) && s.strategy != Strategy::kMatrixTile &&
+      !multiplies_groups(spec.types, target))
+    return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} (VPDPBUSD)",
+                      target.name, to_text(spec.types));
   LACUNA_TRY_VOID(check_group(spec));
   // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
   if (!multiplies_groups(spec.types, target) && s.ku != 1)

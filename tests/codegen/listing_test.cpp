@@ -67,6 +67,13 @@ TEST(Listing, PairsAreMultipliedWithTheBroadcastFolded) {
   EXPECT_EQ(column.spilled_vectors_in_loops, 0);
 }
 
+TEST(Listing, BytesAreMultipliedWithTheBroadcastFolded) {
+  const auto listing = list("spmm_bsr16x4g4_s8u8f32_brow_crow_zen4_row_mr16nv1ku1_po_pack", "zen4");
+  EXPECT_GE(count(listing.assembly, "vpdpbusd"), 16U);
+  EXPECT_GE(count(listing.assembly, "{1to16}"), 16U);
+  EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
+}
+
 TEST(Listing, TheMatrixUnitMultipliesWholeTiles) {
   const auto listing =
       list("spmm_bsr32x64g2_bf16f32_bcol_ccol_sapphire_rapids_amx_mr2nv2ku1_po", "sapphire-rapids");

@@ -55,7 +55,7 @@ class BadInputTest(CommandTest):
     def test_options(self):
         for verb in ("tune", "explain", "bench"):
             self.check_fails(2, "give either a MASK file or --random MxK:RxC:DENSITY", verb)
-            self.check_fails(2, "--random '8' is neither MxK:RxC:DENSITY[:SEED]", verb, "--random", "8")
+            self.check_fails(2, "--random '8' is neither MxK:RxC:DENSITY[:zipfEXPONENT][:SEED]", verb, "--random", "8")
             self.check_fails(2, "--op: 'spmv' is not one of: spmm, spmm_transposed, sddmm", verb, *SMALL, "--op", "spmv")
             self.check_fails(2, "--layout-b 'x' is not one of: row, col", verb, *SMALL, "--layout-b", "x")
             self.check_fails(2, "--epilogue: 'gelu' is not none, nor parts in this order", verb, *SMALL, "--epilogue", "gelu")

@@ -74,6 +74,24 @@ TEST(PairSchedules, BreakTheseRules) {
             "bf16 is widened on skylake-x, which needs ku 1");
 }
 
+TEST(ByteSchedules, NeedTheInstructionOrTheMatrixUnit) {
+  KernelSpec spec = pair_spec(Op::kSpmm, {16, 16, 4},
+                              {Strategy::kRowTile, 4, 2, 1, LoopOrder::kPanelOuter, true});
+  spec.types = ElementTypes::kS8U8F32;
+  EXPECT_TRUE(check_schedule(spec, find_target("zen4").value()));
+  EXPECT_EQ(check_schedule(spec, find_target("skylake-x").value()).error().message,
+            "skylake-x has no instruction for s8u8f32 (VPDPBUSD)");
+  EXPECT_TRUE(enumerate_schedules(spec, find_target("x86-64-v3").value()).empty());
+  spec.op = Op::kSddmm;
+  EXPECT_EQ(check_schedule(spec, find_target("zen4").value()).error().message,
+            "s8u8f32 is for spmm only");
+  spec.op = Op::kSpmm;
+  spec.layout_b = spec.layout_c = Layout::kColMajor;
+  spec.schedule = {Strategy::kColumnTile, 4, 1, 2, LoopOrder::kPanelOuter, false};
+  EXPECT_EQ(check_schedule(spec, find_target("zen4").value()).error().message,
+            "the col strategy of bytes needs ku 1");
+}
+
 TEST(MatrixSchedules, BreakTheseRules) {
   const Target sapphire = find_target("sapphire-rapids").value();
   const auto fault = [&](const Bsr& block, const Schedule& schedule) {
