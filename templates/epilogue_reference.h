@@ -70,8 +70,9 @@ inline Bounded apply_epilogue(const Epilogue& epilogue, const Bounded& sum,
     y.error += u * std::abs(y.value);
   }
   if (result == DType::kBf16) {
-    constexpr double kHalfDenormalOfBf16 = 0x1p-134;
-    y.error += unit_roundoff(result) * (std::abs(y.value) + y.error) + kHalfDenormalOfBf16;
+    // The conversion of AVX-512 makes zeros of denormal numbers, all below 2^-126.
+    constexpr double kLeastNormal = 0x1p-126;
+    y.error += unit_roundoff(result) * (std::abs(y.value) + y.error) + kLeastNormal;
   }
   return y;
 }

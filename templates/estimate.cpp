@@ -8,7 +8,9 @@
 
 #include "targets/base/dtype.h"
 #include "targets/target.h"
+#include "templates/activation.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -338,6 +340,27 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Target& target, const Shape&
   return {};
 }
 
+// What is done to each vector of C beyond storing it.
+void add_epilogue(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                  WorkEstimate& work) {
+  const Epilogue& epilogue = spec.epilogue;
+  const auto rows = static_cast<double>(counts.rows_out);
+  const double vectors = rows * s.vectors;
+  if (epilogue.activation != Activation::kNone) {
+    const ActivationFacts& facts = facts_of(epilogue.activation);
+    work.fmas += vectors * (epilogue.derivative ? facts.slope_work : facts.work);
+  }
+  const double operands = static_cast<double>(epilogue.derivative) +
+                          static_cast<double>(epilogue.gate) +
+                          static_cast<double>(epilogue.residual);
+  work.vector_loads += vectors * operands;
+  work.bytes_c += operands * rows * s.n * s.c_bytes;
+  work.footprint_bytes += operands * rows * s.n * s.c_bytes;
+  if (finishes_in_registers(epilogue)) return;
+  work.stores += vectors;  // through the tile of sums
+  work.vector_loads += vectors;
+}
+
 }  // namespace
 
 WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
@@ -359,6 +382,7 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
     constexpr double kPerGroup = 4;
     work.fmas *= kPerGroup;
   }
+  add_epilogue(spec, s, counts, work);
   return work;
 }
 

@@ -5,7 +5,7 @@
 //
 //   silu, gelu_tanh   x sigmoid(v). With t = e^-|v|: sigmoid(v) is 1 / (1 + t) for v >= 0, t / (1 + t) for v < 0.
 //   gelu_erf          x Phi(x), Phi the normal distribution. Phi(-a) = e^(-a^2/2) R(a) for a >= 0; R falls slowly, like
-//                     1/a, and R(a) (a + 4) is a polynomial in (a - 4) / (a + 4). Phi(a) = 1 - Phi(-a).
+//                     1/a, and R(a) (a + 2.5) is a polynomial in a / (a + 2.5). Phi(a) = 1 - Phi(-a).
 //
 // An error of w is multiplied by |w| in 2^w, up to 150: where w is a product, what rounding took from it is added to the
 // fraction (one FMA gives the exact error of a product).
@@ -34,11 +34,11 @@ namespace {
 // (2^r - 1) / r on [-1/2, 1/2]; error of 2^r 2.0e-9.
 constexpr std::array kExp2 = {0x1.62e430p-1, 0x1.ebfbdcp-3,  0x1.c6aee8p-5,
                               0x1.3b2d4cp-7, 0x1.5f3e52p-10, 0x1.41fbbcp-13};
-// R(a) (a + 4) in y = (a - 4) / (a + 4), for a in [0, 14.6]; error 2.1e-8.
-constexpr std::array kTail = {0x1.82b4bcp-1,  -0x1.373e38p-1, 0x1.8c6d90p-2,  -0x1.7e0032p-3,
-                              0x1.eed682p-5,  -0x1.ed0b2cp-8, -0x1.cca5f8p-9, 0x1.9a8d40p-10,
-                              0x1.77a144p-13, -0x1.12c0e6p-13};
-constexpr double kTailCentre = 4;
+// R(a) (a + 2.5) in y = a / (a + 2.5), for a in [0, 14.6]; error 2.0e-8.
+constexpr std::array kTail = {0x1.400000p+0, -0x1.3e4efcp+0, 0x1.5b63d0p-3, 0x1.2aa938p-2,
+                              0x1.d53e76p-5, -0x1.3b5132p-3, 0x1.2bd0d8p-3, -0x1.4ae026p-2,
+                              0x1.24b96cp-2, -0x1.4d735cp-4};
+constexpr double kTailShift = 2.5;
 // A number in two parts, the higher one an f32.
 struct Parts {
   double high, low;
@@ -224,8 +224,8 @@ NormalTail normal_tail(Math& m, Value* a) {
   Value* const low = m.fma(square, m.number(-kHalfLog2E.low), m.multiply(square_low, half));
   NormalTail tail;
   tail.exponential = exp2_of_product(m, square, half, low);
-  Value* const reciprocal = m.reciprocal(m.add(a, m.number(kTailCentre)));
-  Value* const y = m.multiply(m.subtract(a, m.number(kTailCentre)), reciprocal);
+  Value* const reciprocal = m.reciprocal(m.add(a, m.number(kTailShift)));
+  Value* const y = m.multiply(a, reciprocal);
   tail.ratio = m.multiply(m.polynomial(kTail, y), reciprocal);
   return tail;
 }

@@ -92,6 +92,57 @@ TEST_F(CApi, PacksMultipliesAndUnpacks) {
   lacuna_plan_destroy(plan);
 }
 
+// All operands are small integers: relu((2 * A * B) + bias) * gate + residual is exact.
+TEST_F(CApi, AppliesAComposedEpilogue) {
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.n = kN;
+  problem.epilogue = LACUNA_EPILOGUE_BIAS;
+  problem.scale = LACUNA_SCALE_FACTOR;
+  problem.activation = LACUNA_ACTIVATION_RELU;
+  problem.gate = problem.residual = 1;
+  lacuna_plan_options options{};
+  options.struct_size = sizeof options;
+  options.block_r = options.block_c = 8;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &options, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_TRUE(std::string(lacuna_plan_kernel(plan, 0)).ends_with("_scale_bias_relu_gate_residual"));
+
+  std::vector<float> values(3 * 64, 1.0F), b(kK * kN), c(kM * kN, std::nanf("")), bias(kM),
+      gate(kM * (kN + 3)), residual(kM * (kN + 1));
+  for (std::size_t i = 0; i < b.size(); ++i)
+    b[i] = static_cast<float>(i % 7) - 3.0F;
+  for (std::size_t i = 0; i < bias.size(); ++i)
+    bias[i] = static_cast<float>(i % 5) - 2.0F;
+  for (std::size_t i = 0; i < gate.size(); ++i)
+    gate[i] = static_cast<float>(i % 3) - 1.0F;
+  for (std::size_t i = 0; i < residual.size(); ++i)
+    residual[i] = static_cast<float>(i % 11);
+  const float scale = 2;
+  lacuna_operands operands = make_operands(values, b, c, kN);
+  operands.bias = bias.data();
+  operands.scale = &scale;
+  operands.gate = gate.data();
+  operands.ld_gate = kN + 3;
+  operands.residual = residual.data();
+  operands.ld_residual = kN + 1;
+  ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  std::vector<float> a(kM * kK);
+  ASSERT_EQ(lacuna_plan_unpack(plan, values.data(), a.data(), kK), LACUNA_OK);
+  for (std::int64_t i = 0; i < kM; ++i)
+    for (std::int64_t n = 0; n < kN; ++n) {
+      const auto at = [&](const std::vector<float>& x, std::int64_t ld) {
+        return x[static_cast<std::size_t>(i * ld + n)];
+      };
+      float sum = 0;
+      for (std::int64_t j = 0; j < kK; ++j)
+        sum += a[static_cast<std::size_t>(i * kK + j)] * b[static_cast<std::size_t>(j * kN + n)];
+      const float z = 2 * sum + bias[static_cast<std::size_t>(i)];
+      EXPECT_EQ(at(c, kN), (z < 0 ? 0 : z) * at(gate, kN + 3) + at(residual, kN + 1));
+    }
+  lacuna_plan_destroy(plan);
+}
+
 TEST_F(CApi, PinsJammedRowsByName) {
   lacuna_problem problem = LACUNA_PROBLEM_INIT;
   problem.op = LACUNA_OP_SDDMM;
@@ -254,6 +305,31 @@ TEST_F(CApi, ReportsBadProblems) {
                "layout_c 2 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.epilogue = 3; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "epilogue 3 is not in [0, 2]");
+  EXPECT_FAULT(create([](auto& p) { p.scale = 3; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "scale 3 is not in [0, 2]");
+  EXPECT_FAULT(create([](auto& p) { p.activation = 5; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "activation 5 is not in [0, 4]");
+  EXPECT_FAULT(create([](auto& p) { p.derivative = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "derivative 2 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.gate = -1; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "gate -1 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.residual = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "residual 2 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.reserved = 1; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "reserved 1 is not in [0, 0]");
+  EXPECT_FAULT(create([](auto& p) {
+                 p.epilogue = LACUNA_EPILOGUE_BIAS_RELU;
+                 p.activation = LACUNA_ACTIVATION_SILU;
+               }),
+               LACUNA_ERROR_INVALID_ARGUMENT,
+               "activation 4 beside epilogue bias_relu, which has one");
+  EXPECT_FAULT(create([](auto& p) { p.derivative = 1; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "problem 0: a derivative needs an activation");
+  EXPECT_FAULT(create([](auto& p) {
+                 p.op = LACUNA_OP_SDDMM;
+                 p.gate = 1;
+               }),
+               LACUNA_ERROR_INVALID_ARGUMENT, "problem 0: sddmm takes no epilogue, not gate");
   EXPECT_FAULT(create([](auto& p) { p.accumulate = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "accumulate 2 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.struct_size = 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
@@ -319,6 +395,33 @@ TEST_F(CApi, AcceptsOlderAndNewerCallers) {
   newer.unknown = 1;
   EXPECT_FAULT(lacuna_plan_create(context_, mask_, &problem, 1, &newer.known, &plan),
                LACUNA_ERROR_UNSUPPORTED, "options sets a field this version does not know");
+}
+
+// Problems and operands of programs built before epilogues were composed: what lies behind them is not read.
+TEST_F(CApi, AcceptsTheStructsOfTheFirstVersion) {
+  constexpr std::size_t kFirstProblem = 40, kFirstOperands = 64;
+  ASSERT_EQ(offsetof(lacuna_problem, scale), kFirstProblem);
+  ASSERT_EQ(offsetof(lacuna_operands, scale), kFirstOperands);
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.struct_size = kFirstProblem;
+  problem.epilogue = LACUNA_EPILOGUE_BIAS_RELU;
+  problem.activation = problem.gate = 77;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, nullptr, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_TRUE(std::string(lacuna_plan_kernel(plan, 0)).ends_with("_bias_relu"));
+  std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)));
+  std::vector<float> b(kK * kN, 1.0F), c(kM * kN), bias(kM, 4.0F);
+  lacuna_operands operands = make_operands(values, b, c, kN);
+  operands.struct_size = kFirstOperands;
+  operands.bias = bias.data();
+  operands.ld_gate = -77;
+  EXPECT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  EXPECT_EQ(c, std::vector<float>(c.size(), 4.0F));
+  operands.struct_size = kFirstOperands - 8;
+  EXPECT_FAULT(lacuna_plan_execute(plan, 0, &operands), LACUNA_ERROR_INVALID_ARGUMENT,
+               "operands.struct_size 56 is less than 64");
+  lacuna_plan_destroy(plan);
 }
 
 struct NewerOperands {

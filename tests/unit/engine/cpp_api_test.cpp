@@ -89,6 +89,31 @@ TEST(CppApi, RunsForwardBackwardAndWeightGradient) {
     }
 }
 
+// The two halves of SwiGLU on one mask: up = W B, and relu in silu's place, so that all is exact: relu(W B + bias) * up.
+TEST(CppApi, ComposesEpilogues) {
+  constexpr std::int64_t kM = 8, kK = 4, kN = 5;
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask = lacuna::Mask::from_blocks(kM, kK, 4, 4, {1, 1});
+  lacuna::Problem up, gated;
+  gated.epilogue = {.bias = true, .activation = lacuna::Activation::kRelu, .gate = true};
+  const lacuna::Plan plan(context, mask, {up, gated});
+  EXPECT_TRUE(plan.kernel(1).ends_with("_bias_relu_gate"));
+  const std::vector<float> dense = integers(kM * kK), x = integers(kK * kN), bias = integers(kM);
+  const std::vector<float> values = plan.pack(dense.data(), kK);
+  std::vector<float> u(kM * kN), y(kM * kN, std::nanf(""));
+  plan.spmm(0, values.data(), {x.data(), kN}, {u.data(), kN}, kN);
+  lacuna::EpilogueOperands operands;
+  operands.bias = bias.data();
+  operands.gate = {u.data(), kN};
+  plan.spmm(1, values.data(), {x.data(), kN}, {y.data(), kN}, kN, operands);
+  for (std::size_t i = 0; i < u.size(); ++i) {
+    const float z = u[i] + bias[i / kN];
+    EXPECT_EQ(y[i], (z < 0 ? 0 : z) * u[i]);
+  }
+  EXPECT_THROW(plan.spmm(1, values.data(), {x.data(), kN}, {y.data(), kN}, kN, bias.data()),
+               lacuna::Exception);  // no gate
+}
+
 TEST(CppApi, PlansMoveAndOutliveTheirMask) {
   const lacuna::Context context = make_context();
   std::vector<lacuna::Plan> plans;

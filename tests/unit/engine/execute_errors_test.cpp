@@ -24,7 +24,8 @@ using test::Product;
 
 struct BadOperand {
   const char* name;
-  std::size_t problem;  // 0: spmm, row-major, bias; 1: spmm, column-major; 2: sddmm
+  std::size_t
+      problem;  // 0: spmm, row-major, bias; 1: spmm, column-major, all of an epilogue; 2: sddmm
   std::function<void(Operands&)> spoil;
   const char* message;
 };
@@ -39,6 +40,12 @@ TEST_P(ExecuteError, NamesOperandValueAndLimit) {
   with_bias.epilogue = {.bias = true};
   Problem col_major = make_problem(mask);
   col_major.layout_b = col_major.layout_c = Layout::kColMajor;
+  col_major.epilogue = {.scale = Scale::kRows,
+                        .bias = true,
+                        .activation = Activation::kSilu,
+                        .derivative = true,
+                        .gate = true,
+                        .residual = true};
   const auto plan = ExecutablePlan::create(
       *engine, make_request(mask, {with_bias, col_major, make_problem(mask, Op::kSddmm)}));
   ASSERT_TRUE(plan) << plan.error().message;
@@ -74,6 +81,24 @@ INSTANTIATE_TEST_SUITE_P(
                    "ldb 23 is less than the 24 rows of a col_major b"},
         BadOperand{"ShortColumnsOfC", 1, [](Operands& o) { o.ldc = 39; },
                    "ldc 39 is less than the 40 rows of a col_major c"},
+        BadOperand{"NullScale", 1, [](Operands& o) { o.scale = nullptr; },
+                   "scale is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+        BadOperand{"NullBiasOfMany", 1, [](Operands& o) { o.bias = nullptr; },
+                   "bias is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+        BadOperand{"NullPreactivation", 1, [](Operands& o) { o.preactivation = nullptr; },
+                   "preactivation is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+        BadOperand{"NullGate", 1, [](Operands& o) { o.gate = nullptr; },
+                   "gate is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+        BadOperand{"NullResidual", 1, [](Operands& o) { o.residual = nullptr; },
+                   "residual is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+        BadOperand{"ShortColumnsOfPreactivation", 1, [](Operands& o) { o.ld_preactivation = 39; },
+                   "ld_preactivation 39 is less than the 40 rows of a col_major preactivation"},
+        BadOperand{"ShortColumnsOfGate", 1, [](Operands& o) { o.ld_gate = 0; },
+                   "ld_gate 0 is less than the 40 rows of a col_major gate"},
+        BadOperand{"ShortColumnsOfResidual", 1, [](Operands& o) { o.ld_residual = -40; },
+                   "ld_residual -40 is less than the 40 rows of a col_major residual"},
+        BadOperand{"HugeStrideOfGate", 1, [](Operands& o) { o.ld_gate = std::int64_t{1} << 60; },
+                   "ld_gate 1152921504606846976 x 10 lines of gate exceed the address space"},
         BadOperand{"HugeStride", 0, [](Operands& o) { o.ldb = std::int64_t{1} << 60; },
                    "ldb 1152921504606846976 x 24 lines of b exceed the address space"}),
     [](const auto& test) { return std::string(test.param.name); });

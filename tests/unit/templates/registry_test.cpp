@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "targets/target_yaml.h"
+#include "templates/activation.h"
 
 namespace lacuna {
 namespace {
@@ -212,6 +213,30 @@ TEST(JamEstimate, CountsWeightsOnceAndColumnsOnce) {
 }
 
 // Each part of a call transposes its own rows of B, and all of C for itself.
+TEST(EpilogueEstimate, AddsOperandsTheActivationAndTheWayThroughTheTile) {
+  const Target target = find_target("zen4").value();
+  KernelSpec spec =
+      jam_spec(Op::kSpmm,
+               {.strategy = Strategy::kRowTile, .mr = 4, .nv = 2, .order = LoopOrder::kPanelOuter});
+  BlockCounts counts;
+  counts.panels = 8;
+  counts.blocks = 512;
+  counts.weights = 800;
+  counts.rows_out = 32;
+  counts.rows_in = 100;
+  const WorkEstimate plain = estimate_work(spec, target, counts, 32);
+  spec.epilogue = {.bias = true, .activation = Activation::kSilu, .gate = true, .residual = true};
+  const WorkEstimate work = estimate_work(spec, target, counts, 32);
+  const double vectors = 32 * 2;
+  EXPECT_DOUBLE_EQ(work.fmas - plain.fmas, vectors * facts_of(Activation::kSilu).work);
+  EXPECT_DOUBLE_EQ(work.vector_loads - plain.vector_loads, vectors * 3);
+  EXPECT_DOUBLE_EQ(work.stores - plain.stores, vectors);
+  EXPECT_DOUBLE_EQ(work.bytes_c - plain.bytes_c, 2 * 32 * 32 * 4);
+  EXPECT_DOUBLE_EQ(work.footprint_bytes - plain.footprint_bytes, 2 * 32 * 32 * 4);
+  spec.epilogue = {.bias = true};
+  EXPECT_DOUBLE_EQ(estimate_work(spec, target, counts, 32).stores, plain.stores);
+}
+
 TEST(JamEstimate, OfNoBlocksIsTheRepeatedPacking) {
   const Target target = find_target("zen4").value();
   KernelSpec spec = jam_spec(

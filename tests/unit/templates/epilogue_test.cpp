@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "templates/epilogue.h"
+
+#include <cmath>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "targets/base/fields.h"
+#include "targets/base/result.h"
+#include "templates/activation.h"
+#include "templates/epilogue_reference.h"
+
+namespace lacuna {
+namespace {
+
+std::vector<Epilogue> all_epilogues() {
+  std::vector<Epilogue> epilogues;
+  for (const auto& [activation, activation_name] : EnumNames<Activation>::kNames)
+    for (const auto& [scale, scale_name] : EnumNames<Scale>::kNames)
+      for (int bits = 0; bits < 16; ++bits)
+        epilogues.push_back({.scale = scale,
+                             .bias = (bits & 1) != 0,
+                             .activation = activation,
+                             .derivative = (bits & 2) != 0,
+                             .gate = (bits & 4) != 0,
+                             .residual = (bits & 8) != 0});
+  std::erase_if(epilogues, [](const Epilogue& e) { return !check_epilogue(e); });
+  return epilogues;
+}
+
+TEST(Epilogue, EveryCombinationParsesBackAndIsUnique) {
+  std::set<std::string> texts;
+  for (const Epilogue& epilogue : all_epilogues()) {
+    const std::string text = to_text(epilogue);
+    EXPECT_TRUE(texts.insert(text).second) << text;
+    const auto parsed = parse_epilogue(text);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(*parsed, epilogue) << text;
+  }
+  // 3 scales, bias, gate and residual or not; no activation, or one, or its derivative.
+  EXPECT_EQ(texts.size(), 3U * 8U * (2 * EnumNames<Activation>::kNames.size() - 1));
+}
+
+TEST(Epilogue, HasTheDocumentedTexts) {
+  EXPECT_EQ(to_text(Epilogue{}), "none");
+  EXPECT_EQ(to_text(Epilogue{.bias = true}), "bias");
+  EXPECT_EQ(to_text(Epilogue{.bias = true, .activation = Activation::kRelu}), "bias_relu");
+  EXPECT_EQ(to_text(Epilogue{.scale = Scale::kRows,
+                             .bias = true,
+                             .activation = Activation::kGeluTanh,
+                             .gate = true,
+                             .residual = true}),
+            "scale_rows_bias_gelu_tanh_gate_residual");
+  EXPECT_EQ(to_text(Epilogue{.activation = Activation::kSilu, .derivative = true, .gate = true}),
+            "dsilu_gate");
+}
+
+TEST(Epilogue, IsOneStringInJson) {
+  const Epilogue epilogue{.bias = true, .activation = Activation::kRelu};
+  const nlohmann::json json = to_json_value(epilogue);
+  EXPECT_EQ(json, "bias_relu");
+  Epilogue back;
+  ASSERT_TRUE(from_json_value(json, back));
+  EXPECT_EQ(back, epilogue);
+  const auto number = from_json_value(nlohmann::json(3), back);
+  ASSERT_FALSE(number);
+  EXPECT_EQ(number.error().message, "expected a string");
+}
+
+TEST(Epilogue, IsCutOffTheEndOfAName) {
+  std::string_view text = "row_mr4nv1ku1_po_bias_dgelu_erf";
+  EXPECT_EQ(cut_epilogue(text),
+            (Epilogue{.bias = true, .activation = Activation::kGeluErf, .derivative = true}));
+  EXPECT_EQ(text, "row_mr4nv1ku1_po");
+  EXPECT_EQ(cut_epilogue(text), Epilogue{});
+  EXPECT_EQ(text, "row_mr4nv1ku1_po");
+}
+
+TEST(EpilogueText, IsRefusedWhereItHasOtherPartsOrAnotherOrder) {
+  for (const char* text : {"", "gelu", "relu_bias", "bias_none", "residual_gate", "bias_bias",
+                           "_bias", "bias_", "Bias", "scale_scale_rows", "ddsilu", "dnone"}) {
+    const auto parsed = parse_epilogue(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(parsed.error().message,
+              "'" + std::string(text) +
+                  "' is not none, nor parts in this order, joined by _: scale or scale_rows, bias, "
+                  "one of relu, gelu_erf, gelu_tanh, silu (with a d before it its derivative), "
+                  "gate, residual");
+  }
+}
+
+TEST(CheckEpilogue, NamesWhatIsWrong) {
+  const auto message = [](const Epilogue& epilogue) {
+    const auto checked = check_epilogue(epilogue);
+    return checked ? std::string() : checked.error().message;
+  };
+  EXPECT_EQ(message({.scale = static_cast<Scale>(3)}), "scale 3 is not a known value");
+  EXPECT_EQ(message({.activation = static_cast<Activation>(99)}),
+            "activation 99 is not a known value");
+  EXPECT_EQ(message({.derivative = true}), "a derivative needs an activation");
+}
+
+// The slopes of the reference against differences of its values: a check that shares no formula with them.
+TEST(ActivationReference, SlopesAreThoseOfTheValues) {
+  for (const auto& [activation, name] : EnumNames<Activation>::kNames) {
+    if (activation == Activation::kNone) continue;
+    const ActivationFacts& facts = facts_of(activation);
+    for (double x = -9; x <= 9; x += 0.0625) {
+      if (activation == Activation::kRelu && x == 0) continue;
+      constexpr double kStep = 1e-5;
+      const double difference = (facts.value(x + kStep) - facts.value(x - kStep)) / (2 * kStep);
+      EXPECT_NEAR(facts.slope(x), difference, 1e-9) << name << " " << x;
+      EXPECT_LE(std::abs(facts.slope(x)), facts.max_slope) << name << " " << x;
+    }
+  }
+}
+
+TEST(ActivationReference, HasTheKnownValues) {
+  using reference::gelu_erf, reference::gelu_tanh, reference::silu;
+  EXPECT_NEAR(gelu_erf(1), 0.8413447460685429, 1e-15);     // Phi(1)
+  EXPECT_NEAR(gelu_erf(-1), -0.15865525393145707, 1e-15);  // -Phi(-1)
+  EXPECT_NEAR(silu(1), 0.7310585786300049, 1e-15);         // e / (1 + e)
+  const double u = std::sqrt(2 / std::acos(-1.0)) * (2 + 0.044715 * 8);
+  EXPECT_NEAR(gelu_tanh(2), 1 + std::tanh(u), 1e-15);
+}
+
+TEST(EpilogueReference, AppliesThePartsInTheirOrder) {
+  const Epilogue epilogue{.scale = Scale::kFactor,
+                          .bias = true,
+                          .activation = Activation::kRelu,
+                          .gate = true,
+                          .residual = true};
+  const reference::EpilogueTerms terms{
+      .scale = 2, .bias = -1, .preactivation = 9, .gate = 5, .residual = 0.5};
+  EXPECT_EQ(reference::apply_epilogue(epilogue, {3, 0}, terms, DType::kF32).value, 25.5);
+  EXPECT_EQ(reference::apply_epilogue(epilogue, {0, 0}, terms, DType::kF32).value, 0.5);
+  Epilogue backward = epilogue;
+  backward.derivative = true;
+  EXPECT_EQ(reference::apply_epilogue(backward, {-3, 0}, terms, DType::kF32).value, -34.5);
+}
+
+}  // namespace
+}  // namespace lacuna
