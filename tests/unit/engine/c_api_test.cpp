@@ -10,46 +10,16 @@
 #include <gtest/gtest.h>
 
 #include "lacuna/lacuna.h"
-#include "tests/unit/codegen/temp_cache.h"
+#include "tests/unit/engine/c_api_fixture.h"
 
 namespace lacuna {
 namespace {
 
-constexpr std::int64_t kM = 24, kK = 16, kN = 10;
-
-// Row-major operands without padding.
-lacuna_operands make_operands(std::vector<float>& values, const std::vector<float>& b,
-                              std::vector<float>& c, std::int64_t n) {
-  lacuna_operands operands = LACUNA_OPERANDS_INIT;
-  operands.values = values.data();
-  operands.b = b.data();
-  operands.c = c.data();
-  operands.ldb = operands.ldc = operands.n = n;
-  return operands;
-}
-
-// A context and a mask of 8 x 8 blocks: the diagonal ones and one more.
-class CApi : public testing::Test {
- protected:
-  void SetUp() override {
-    const std::string folder = cache_.path().string();
-    lacuna_context_options options{};
-    options.struct_size = sizeof options;
-    options.cache_folder = folder.c_str();
-    ASSERT_EQ(lacuna_context_create(&options, &context_), LACUNA_OK) << lacuna_last_error();
-    const std::vector<std::uint8_t> flags = {1, 0, 0, 1, 1, 0};
-    ASSERT_EQ(lacuna_mask_from_blocks(kM, kK, 8, 8, flags.data(), &mask_), LACUNA_OK)
-        << lacuna_last_error();
-  }
-  void TearDown() override {
-    lacuna_mask_destroy(mask_);
-    lacuna_context_destroy(context_);
-  }
-
-  test::TempCache cache_;
-  lacuna_context* context_ = nullptr;
-  lacuna_mask* mask_ = nullptr;
-};
+using test::CApi;
+using test::kK;
+using test::kM;
+using test::kN;
+using test::make_operands;
 
 TEST_F(CApi, PacksMultipliesAndUnpacks) {
   lacuna_problem problem = LACUNA_PROBLEM_INIT;
@@ -238,12 +208,6 @@ TEST_F(CApi, MakesMasksFromCsr) {
 
 // ---- faults ----
 
-#define EXPECT_FAULT(call, status, message)     \
-  do {                                          \
-    EXPECT_EQ(call, status);                    \
-    EXPECT_STREQ(lacuna_last_error(), message); \
-  } while (false)
-
 TEST_F(CApi, ReportsNullPointers) {
   const lacuna_problem problem = LACUNA_PROBLEM_INIT;
   lacuna_plan* plan = nullptr;
@@ -369,81 +333,6 @@ TEST_F(CApi, ReportsBadOptions) {
   options.threads = -2;
   EXPECT_FAULT(lacuna_context_create(&options, &context), LACUNA_ERROR_INVALID_ARGUMENT,
                "threads -2 is not in [0, 4096]");
-}
-
-// What a program built against another version passes.
-struct NewerOptions {
-  lacuna_plan_options known;
-  std::int64_t unknown;
-};
-
-TEST_F(CApi, AcceptsOlderAndNewerCallers) {
-  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
-  lacuna_plan* plan = nullptr;
-  lacuna_plan_options older{};
-  older.struct_size = offsetof(lacuna_plan_options, exact);
-  older.block_r = older.block_c = 8;
-  older.exact = 77;  // beyond struct_size: not read
-  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &older, &plan), LACUNA_OK)
-      << lacuna_last_error();
-  lacuna_plan_destroy(plan);
-  NewerOptions newer{};
-  newer.known.struct_size = sizeof newer;
-  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, &newer.known, &plan), LACUNA_OK)
-      << lacuna_last_error();
-  lacuna_plan_destroy(plan);
-  newer.unknown = 1;
-  EXPECT_FAULT(lacuna_plan_create(context_, mask_, &problem, 1, &newer.known, &plan),
-               LACUNA_ERROR_UNSUPPORTED, "options sets a field this version does not know");
-}
-
-// Problems and operands of programs built before epilogues were composed: what lies behind them is not read.
-TEST_F(CApi, AcceptsTheStructsOfTheFirstVersion) {
-  constexpr std::size_t kFirstProblem = 40, kFirstOperands = 64;
-  ASSERT_EQ(offsetof(lacuna_problem, scale), kFirstProblem);
-  ASSERT_EQ(offsetof(lacuna_operands, scale), kFirstOperands);
-  lacuna_problem problem = LACUNA_PROBLEM_INIT;
-  problem.struct_size = kFirstProblem;
-  problem.epilogue = LACUNA_EPILOGUE_BIAS_RELU;
-  problem.activation = problem.gate = 77;
-  lacuna_plan* plan = nullptr;
-  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, nullptr, &plan), LACUNA_OK)
-      << lacuna_last_error();
-  EXPECT_TRUE(std::string(lacuna_plan_kernel(plan, 0)).ends_with("_bias_relu"));
-  std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)));
-  std::vector<float> b(kK * kN, 1.0F), c(kM * kN), bias(kM, 4.0F);
-  lacuna_operands operands = make_operands(values, b, c, kN);
-  operands.struct_size = kFirstOperands;
-  operands.bias = bias.data();
-  operands.ld_gate = -77;
-  EXPECT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
-  EXPECT_EQ(c, std::vector<float>(c.size(), 4.0F));
-  operands.struct_size = kFirstOperands - 8;
-  EXPECT_FAULT(lacuna_plan_execute(plan, 0, &operands), LACUNA_ERROR_INVALID_ARGUMENT,
-               "operands.struct_size 56 is less than 64");
-  lacuna_plan_destroy(plan);
-}
-
-struct NewerOperands {
-  lacuna_operands known;
-  std::int64_t unknown;
-};
-
-TEST_F(CApi, RefusesOperandsWithAFieldItDoesNotKnow) {
-  const lacuna_problem problem = LACUNA_PROBLEM_INIT;
-  lacuna_plan* plan = nullptr;
-  ASSERT_EQ(lacuna_plan_create(context_, mask_, &problem, 1, nullptr, &plan), LACUNA_OK)
-      << lacuna_last_error();
-  std::vector<float> values(static_cast<std::size_t>(lacuna_plan_values_count(plan)), 1.0F);
-  std::vector<float> b(kK * kN, 1.0F), c(kM * kN);
-  NewerOperands newer{};
-  newer.known = make_operands(values, b, c, kN);
-  newer.known.struct_size = sizeof newer;
-  EXPECT_EQ(lacuna_plan_execute(plan, 0, &newer.known), LACUNA_OK) << lacuna_last_error();
-  newer.unknown = 1;
-  EXPECT_FAULT(lacuna_plan_execute(plan, 0, &newer.known), LACUNA_ERROR_UNSUPPORTED,
-               "operands sets a field this version does not know");
-  lacuna_plan_destroy(plan);
 }
 
 TEST_F(CApi, ReportsBadOperandsAndStrides) {
