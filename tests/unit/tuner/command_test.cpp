@@ -116,11 +116,27 @@ TEST(RandomMask, MakesRowsOfUnequalLength) {
 }
 
 TEST(RandomMask, BadTextIsNamed) {
-  for (const char* const text :
-       {"64x64:2of", "64x64:2o4", "64x64:of4", "64x64:2of4:", "64x64:2of4:1:2", "64x64:2of4x",
-        "64x64:2of4x:1", "", "64", "64x64", "64x64:8x8", "64x64:8x8:", "64x64:8x8:0.1:",
-        "64x64:8x8:0.1:x", "64x64:8x8:0.1:1:2", "ax64:8x8:0.1", "64x64:8x8:0.1:zipf",
-        "64x64:8x8:0.1:zipf1:", "64x64:8x8:0.1:1:zipf1", "64x64::zipf1", "64x64:2of4:zipf1"}) {
+  for (const char* const text : {"64x64:2of",
+                                 "64x64:2o4",
+                                 "64x64:of4",
+                                 "64x64:2of4:",
+                                 "64x64:2of4:1:2",
+                                 "64x64:2of4x",
+                                 "64x64:2of4x:1",
+                                 "",
+                                 "64",
+                                 "64x64",
+                                 "64x64:8x8",
+                                 "64x64:8x8:",
+                                 "64x64:8x8:0.1:",
+                                 "64x64:8x8:0.1:x",
+                                 "64x64:8x8:0.1:1:2",
+                                 "ax64:8x8:0.1",
+                                 "64x64:8x8:0.1:zipf",
+                                 "64x64:8x8:0.1:zipf1:",
+                                 "64x64:8x8:0.1:1:zipf1",
+                                 "64x64::zipf1",
+                                 "64x64:2of4:zipf1"}) {
     const auto mask = make_random_mask(text);
     ASSERT_FALSE(mask) << text;
     EXPECT_EQ(
