@@ -85,8 +85,7 @@ Format clamp_format(const Format& format, const Mask& mask) {
       format);
 }
 
-Result<> check_pinned(const PlanRequest& request) {
-  const Format& format = *request.pinned_format;
+Result<> check_pinned(const PlanRequest& request, const Format& format) {
   const std::int32_t group = group_of_plan(request);
   if (std::holds_alternative<Jam>(format)) {
     if (group != 1)
@@ -127,7 +126,7 @@ Result<> check_plan_request(const PlanRequest& request) {
                         "problem {} is of {}, problem 0 of {}: they cannot share values", i,
                         to_text(request.problems[i].types),
                         to_text(request.problems.front().types));
-  if (request.pinned_format) LACUNA_TRY_VOID(check_pinned(request));
+  if (request.pinned_format) LACUNA_TRY_VOID(check_pinned(request, *request.pinned_format));
   if (request.threads < 1)
     return make_error(ErrorCode::kInvalidArgument, "threads {} is not positive", request.threads);
   if (request.target.isa != Isa::kX86_64)

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "runtime/panel_index.h"
@@ -67,7 +67,10 @@ class Splitter {
   }
   // The longest first: where each thread takes the next task, the last ones to run are then the shortest.
   [[nodiscard]] std::vector<Task> take() {
-    std::ranges::stable_sort(sized_, std::greater{}, &Sized::work);
+    std::ranges::sort(sized_, [](const Sized& x, const Sized& y) {
+      return std::tie(y.work, x.task.panel_begin, x.task.n_begin) <
+             std::tie(x.work, y.task.panel_begin, y.task.n_begin);
+    });
     std::vector<Task> tasks;
     tasks.reserve(sized_.size());
     for (const Sized& sized : sized_)

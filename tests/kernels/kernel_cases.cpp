@@ -92,13 +92,13 @@ std::vector<Epilogue> all_epilogues() {
 // step has no factor in common with their number, so that neighbours in the loops below get different ones.
 std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, std::size_t number) {
   if (op == Op::kSddmm) return {Epilogue{}};
-  static const std::vector<Epilogue> all = all_epilogues();
+  static const std::vector<Epilogue> kAll = all_epilogues();
   constexpr std::size_t kStep = 37;
-  EXPECT_EQ(std::gcd(kStep, all.size()), 1U);
+  EXPECT_EQ(std::gcd(kStep, kAll.size()), 1U);
   const Epilogue usual{.bias = true,
                        .activation = number % 2 == 0 ? Activation::kRelu : Activation::kNone};
   std::vector<Epilogue> chosen{Epilogue{}, usual};
-  const Epilogue& in_turn = all[number * kStep % all.size()];
+  const Epilogue& in_turn = kAll[number * kStep % kAll.size()];
   if (std::ranges::find(chosen, in_turn) == chosen.end()) chosen.push_back(in_turn);
   if (types != ElementTypes::kF32) return {chosen[number % chosen.size()]};
   return chosen;
