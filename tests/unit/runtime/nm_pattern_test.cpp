@@ -115,8 +115,9 @@ TEST_P(Pruned, IsFoundAgain) {
   }
   // The smallest group that is always as full: 1:2 where 2:4 happens to be 1:2 too.
   ASSERT_TRUE(found);
-  EXPECT_LE(found->m, c.pattern.m);
-  EXPECT_TRUE(found->m < c.pattern.m || found->n == c.pattern.n);
+  const auto smallest = found.value_or(c.pattern);
+  EXPECT_LE(smallest.m, c.pattern.m);
+  EXPECT_TRUE(smallest.m < c.pattern.m || smallest.n == c.pattern.n);
 }
 
 INSTANTIATE_TEST_SUITE_P(NmPattern, Pruned, testing::ValuesIn(cases()));
