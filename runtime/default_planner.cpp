@@ -47,6 +47,7 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
   const std::int64_t n = planning_n(problem);
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
+    if (schedule.kc >= counts.rows_in && schedule.kc > 0) continue;  // one chunk is none
     spec.schedule = schedule;
     const auto cycles_of = [&](const BlockCounts& part) {
       return estimate_cycles(estimate_work(spec, target, part, n), target);

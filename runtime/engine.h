@@ -118,7 +118,8 @@ class ExecutablePlan {
     KernelSpec spec;
     SparseKernel function = nullptr;
     Splits splits;
-    std::vector<PanelCut> panel_cuts;  // where a call may be cut into tasks (task_split.h)
+    std::vector<PanelCut> panel_cuts;     // where a call may be cut into tasks (task_split.h)
+    std::vector<std::int64_t> chunk_ptr;  // the index cut into chunks, where the schedule has kc
   };
   Structure structure_;
   Plan plan_;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <sys/mman.h>
 #include <utility>
 #include <vector>
@@ -114,10 +115,11 @@ struct Call {
   void run_whole() { run({0, args.panel_end, 0, args.n_end}); }
 };
 
-KernelArgs make_args(const Roles& roles, const Operands& operands) {
+KernelArgs make_args(const Roles& roles, std::span<const std::int64_t> chunk_ptr,
+                     const Operands& operands) {
   KernelArgs args{};
   args.values = operands.values;
-  args.ptr = roles.index->ptr.data();
+  args.ptr = chunk_ptr.empty() ? roles.index->ptr.data() : chunk_ptr.data();
   args.origin = roles.index->origin.data();
   args.block = roles.index->block.empty() ? nullptr : roles.index->block.data();
   args.first_value = roles.index->first_value.empty() ? nullptr : roles.index->first_value.data();
@@ -220,6 +222,10 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
     kernel.panel_cuts =
         cut_panels(panel_index(made->structure_, panel_direction(kernel.spec)),
                    panel_cost(kernel.spec, made->target_, planning_n(bound.problems[i])), parts);
+    if (const std::int32_t kc = kernel.spec.schedule.kc; kc > 0) {
+      const Roles roles = roles_of(kernel.spec, bound.problems[i], made->structure_);
+      kernel.chunk_ptr = cut_into_chunks(*roles.index, kc, chunks_of(kernel.spec, roles.rows_in));
+    }
     made->kernels_.push_back(std::move(kernel));
   }
   return made;
@@ -250,7 +256,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   call.spec = &kernel.spec;
   call.target = &target_;
   call.function = kernel.function;
-  call.args = make_args(roles, operands);
+  call.args = make_args(roles, kernel.chunk_ptr, operands);
   if (parallel.run != nullptr && parallel.threads > 1) {
     const std::int64_t per_thread = kernel.splits.repeats_packing ? 1 : kTasksPerThread;
     const std::int64_t wanted =

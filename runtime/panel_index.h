@@ -3,6 +3,7 @@
 // PanelIndex: the entries of A's panels in the form kernels take (templates/abi.h).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,5 +35,26 @@ struct PanelIndex {
                                      static_cast<std::size_t>(ptr[at + 1] - ptr[at]));
   }
 };
+
+// [lists of all panels * chunks + 1] for kernels whose schedule has kc: `ptr` with each list cut into `chunks` parts,
+// entry e being of part origin[e] / kc. Origins ascend in a list.
+[[nodiscard]] inline std::vector<std::int64_t> cut_into_chunks(const PanelIndex& index,
+                                                               std::int64_t kc,
+                                                               std::int64_t chunks) {
+  std::vector<std::int64_t> cut;
+  cut.reserve((index.ptr.size() - 1) * static_cast<std::size_t>(chunks) + 1);
+  cut.push_back(index.ptr.front());
+  for (std::size_t list = 0; list + 1 < index.ptr.size(); ++list) {
+    const auto begin = index.origin.begin();
+    auto at = begin + index.ptr[list];
+    const auto end = begin + index.ptr[list + 1];
+    for (std::int64_t chunk = 1; chunk < chunks; ++chunk) {
+      at = std::lower_bound(at, end, chunk * kc);
+      cut.push_back(at - begin);
+    }
+    cut.push_back(index.ptr[list + 1]);
+  }
+  return cut;
+}
 
 }  // namespace lacuna

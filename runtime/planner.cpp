@@ -203,13 +203,14 @@ double estimate_cycles(const WorkEstimate& work, const Target& target) {
   // (L2 64 wide but about half sustained; L3 and memory are latency-bound per core); the tuner replaces
   // them by measured rates.
   constexpr double kL2BytesPerCycle = 32, kL3BytesPerCycle = 12, kDramBytesPerCycle = 4;
-  const auto fits = [&](std::int64_t bytes) {
-    return work.footprint_bytes <= static_cast<double>(bytes);
+  const auto rate = [&](double held_bytes) {
+    const auto fits = [&](std::int64_t bytes) { return held_bytes <= static_cast<double>(bytes); };
+    return fits(target.caches.l2_bytes)   ? kL2BytesPerCycle
+           : fits(target.caches.l3_bytes) ? kL3BytesPerCycle
+                                          : kDramBytesPerCycle;
   };
-  const double rate = fits(target.caches.l2_bytes)   ? kL2BytesPerCycle
-                      : fits(target.caches.l3_bytes) ? kL3BytesPerCycle
-                                                     : kDramBytesPerCycle;
-  const double memory = (work.bytes_a + work.bytes_b + work.bytes_c) / rate;
+  const double memory = (work.bytes_a + work.bytes_c) / rate(work.footprint_bytes) +
+                        work.bytes_b / rate(work.reused_bytes);
   // Filling and draining a register tile: one pass through the FMA pipe and a few branches, not overlapped.
   const double fixed =
       work.tile_passes * (pipes.fma_latency + kTileTurnCycles) + work.loop_ends * kLoopEndCycles;

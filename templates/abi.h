@@ -24,6 +24,7 @@ struct KernelArgs {
   void* values;  // all of A's; read by spmm*, written by sddmm. Types of elements: element_types.h
   // [panels + 1] entries of panel p are [ptr[p], ptr[p+1]). Jammed rows: [panels * groups + 1], those of group g of
   // panel p are [ptr[p * groups + g - 1], ptr[p * groups + g]).
+  // With kc in the schedule each list is in chunks_of() parts, whose boundaries stand in its place.
   const std::int64_t* ptr;
   // Per entry: where the block begins along the other dimension of A (element, not block, index). That is a row of B
   // for spmm and for spmm_transposed by block columns; a row of C for sddmm and for spmm_transposed by block rows.

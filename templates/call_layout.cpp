@@ -2,6 +2,7 @@
 //
 // How one call of a kernel is laid out (declared in registry.h): what it packs, what it keeps in scratch, and along which
 // dimensions it may be split.
+#include <algorithm>
 #include <cstdint>
 #include <numeric>
 
@@ -34,6 +35,20 @@ std::int64_t panels_per_group(const KernelSpec& spec) {
   const std::int64_t least = (kLeastRows + height - 1) / height;
   const std::int64_t whole = round_up(least, kRowsOfAVector / std::gcd(height, kRowsOfAVector));
   return whole * height <= 2 * kLeastRows ? whole : least;
+}
+
+std::int64_t chunked_columns(const KernelSpec& spec, std::int64_t lanes) {
+  constexpr std::int64_t kColumns = 256;
+  return round_up(kColumns, spec.schedule.nv * lanes);
+}
+
+std::int64_t chunk_capacity(const KernelSpec& spec) {
+  return spec.schedule.kc + kMaxBlockDim;
+}
+
+std::int64_t chunks_of(const KernelSpec& spec, std::int64_t rows_in) {
+  const std::int64_t kc = spec.schedule.kc;
+  return kc == 0 ? 1 : std::max<std::int64_t>(1, (rows_in + kc - 1) / kc);
 }
 
 bool finishes_in_registers(const Epilogue& epilogue) {
@@ -101,7 +116,7 @@ std::int64_t staged_floats(const KernelSpec& spec, std::int64_t rows_in, std::in
 }
 
 std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
-                              std::int64_t n) {
+                              std::int64_t rows_out, std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
   const std::int64_t width = spec.schedule.nv * lanes;
   const std::int64_t fixed = width + sums_tile_floats(spec, lanes);
@@ -109,9 +124,15 @@ std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std:
   const bool whole = spec.schedule.order == LoopOrder::kPanelOuter;
   const bool collects = spec.layout_c == Layout::kColMajor;
   const std::int64_t panels = collects ? panels_per_group(spec) : 1;
-  const std::int64_t b =
-      round_up(rows_in / group_elements(spec.types), lanes) * (whole ? round_up(n, width) : width);
   const std::int64_t c = collects ? round_up(panels * dims_of(spec).height, lanes) * width : 0;
+  const std::int64_t group = group_elements(spec.types);
+  if (spec.schedule.kc > 0) {
+    const std::int64_t columns = std::min(round_up(n, width), chunked_columns(spec, lanes));
+    const bool several = chunks_of(spec, rows_in) > 1;
+    const std::int64_t partial = several ? round_up(rows_out, dims_of(spec).height) : 0;
+    return fixed + c + (chunk_capacity(spec) / group + partial) * columns;
+  }
+  const std::int64_t b = round_up(rows_in / group, lanes) * (whole ? round_up(n, width) : width);
   return fixed + b + c + staged_floats(spec, rows_in, panels);
 }
 
@@ -140,7 +161,7 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
   const std::int64_t width = spec.schedule.nv * lanes;
   switch (spec.schedule.strategy) {
     case Strategy::kRowTile:
-      return row_tile_scratch(spec, target, rows_in, n);
+      return row_tile_scratch(spec, target, rows_in, rows_out, n);
     case Strategy::kScatter: {
       const std::int64_t rows = round_up(rows_in, lanes) + round_up(rows_out, lanes);
       return width + sums_tile_floats(spec, lanes) + (spec.schedule.pack ? rows * width : 0);

@@ -103,20 +103,58 @@ void add_staging(const Shape& s, const BlockCounts& counts, WorkEstimate& work) 
   work.stores += squares;
 }
 
+// How the row strategy walks B and C.
+struct RowWalk {
+  double tiles;   // of dense columns
+  double chunks;  // of the reduced dimension
+};
+
+RowWalk row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
+  return {ceil_div(s.vectors, s.nv), static_cast<double>(chunks_of(spec, counts.rows_in))};
+}
+
+// What the row strategy reads again, and with kc the sums on their way from chunk to chunk.
+void add_row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                  WorkEstimate& work) {
+  const RowWalk walk = row_walk(spec, s, counts);
+  const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
+  const double bytes_of_row =
+      spec.schedule.pack ? kFloatBytes / s.group : s.b_bytes;  // per dense column
+  double rows = static_cast<double>(counts.rows_in);
+  double columns = streams_a ? std::min(s.n, s.nv * s.lanes) : s.n;
+  if (spec.schedule.kc > 0) {
+    const auto most =
+        static_cast<double>(chunked_columns(spec, static_cast<std::int64_t>(s.lanes)));
+    columns = std::min(s.n, most);
+    rows = std::min<double>(rows, spec.schedule.kc);
+    work.bytes_a *= ceil_div(s.n, most);
+    const double sums = (walk.chunks - 1) * static_cast<double>(counts.rows_out) * s.vectors;
+    work.stores += sums;
+    work.vector_loads += sums;
+    work.bytes_c += 2 * sums * s.lanes * kFloatBytes;
+  }
+  work.reused_bytes = rows * columns * bytes_of_row;
+}
+
 WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
   const double blocks = static_cast<double>(counts.blocks);
   const double parts = ceil_div(s.height, s.mr);
-  const double tiles = ceil_div(s.vectors, s.nv);
+  const auto [tiles, chunks] = row_walk(spec, s, counts);
   WorkEstimate work;
   work.fmas = blocks * s.depth * s.height * s.vectors;
   work.vector_loads = blocks * s.depth * parts * s.vectors;
   work.broadcasts = blocks * s.depth * s.height * tiles;
   work.stores = static_cast<double>(counts.rows_out) * s.vectors;
-  work.tile_passes = static_cast<double>(counts.panels) * parts * tiles;
+  work.tile_passes = static_cast<double>(counts.panels) * parts * tiles * chunks;
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
   work.bytes_a = blocks * s.r * s.c * s.a_bytes * (streams_a ? tiles : 1);
-  work.bytes_b = blocks * s.depth * s.group * s.n * s.b_bytes;
+  // Each part of a panel's rows walks the panel's rows of B again, which L1 does not hold but of a short panel.
+  constexpr double kHeldByL1 = 24576;
+  const double panels = std::max<double>(1, static_cast<double>(counts.panels));
+  const double walked = blocks / panels * s.depth / chunks * s.nv * s.lanes * kFloatBytes;
+  work.bytes_b = blocks * s.depth * s.group * s.n * s.b_bytes * (walked > kHeldByL1 ? parts : 1);
   work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
+  add_row_walk(spec, s, counts, work);
   if (stages_values(spec)) add_staging(s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
@@ -247,18 +285,19 @@ WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts&
   const auto columns = static_cast<double>(counts.blocks);
   const auto weights = static_cast<double>(counts.weights);
   const auto panels = static_cast<double>(counts.panels);
-  const double tiles = ceil_div(s.vectors, s.nv);
+  const auto [tiles, chunks] = row_walk(spec, s, counts);
   WorkEstimate work;
   work.fmas = weights * s.vectors;
   work.vector_loads = columns * s.vectors;
   work.broadcasts = (weights + columns) * tiles;  // and a number for each column
   work.stores = static_cast<double>(counts.rows_out) * s.vectors;
-  work.tile_passes = panels * tiles;
-  work.loop_ends = group_loop_ends(spec, counts, panels, work.tile_passes);
+  work.tile_passes = panels * tiles * chunks;
+  work.loop_ends = group_loop_ends(spec, counts, panels * chunks, work.tile_passes);
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
   work.bytes_a = (weights + columns) * kFloatBytes * (streams_a ? tiles : 1);
   work.bytes_b = columns * s.n * kFloatBytes;
   work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  add_row_walk(spec, s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -376,6 +415,7 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   const double dense =
       rows_in * (sddmm ? s.c_bytes : s.b_bytes) + rows_out * (sddmm ? s.b_bytes : s.c_bytes);
   work.footprint_bytes = static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
+  if (work.reused_bytes == 0) work.reused_bytes = work.footprint_bytes;
   // Widened elements take two FMAs a group, and as many instructions to widen the scalar.
   const bool vector_code = spec.schedule.strategy != Strategy::kMatrixTile;
   if (vector_code && !multiplies_groups(spec.types, target)) {

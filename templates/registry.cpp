@@ -76,6 +76,21 @@ Result<> check_registers(const KernelSpec& spec, const Target& target, int neede
                     spec.schedule.nv, needed, target.name, usable);
 }
 
+Result<> check_chunks(const KernelSpec& spec) {
+  const Schedule& s = spec.schedule;
+  if (s.kc < 0) return make_error(ErrorCode::kInvalidArgument, "kc {} is negative", s.kc);
+  if (s.kc % kMaxBlockDim != 0)
+    return make_error(ErrorCode::kInvalidArgument, "kc {} is not a multiple of {}", s.kc,
+                      kMaxBlockDim);
+  if (!s.pack || s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument, "kc needs pack and loop order po");
+  if (stages_values(spec) || shifts_dense(spec))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "what is made once of a whole panel has no chunks: no kc for {} of {}",
+                      to_text(spec.op), to_text(spec.types));
+  return {};
+}
+
 Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   if (is_jammed(spec) && (spec.op != Op::kSpmm || s.ku != 1))
@@ -91,6 +106,7 @@ Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   if (stages_values(spec) && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
                       "a panel is transposed once: pairs of spmm_transposed need loop order po");
+  if (s.kc != 0) LACUNA_TRY_VOID(check_chunks(spec));
   return check_registers(spec, target, registers_needed(spec, target));
 }
 
@@ -279,6 +295,9 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
   return {};
 }
 
+// Accumulators of a tile that is worth chunks.
+constexpr int kLeastChunkedTile = 8;
+
 }  // namespace
 
 Result<> check_schedule(const KernelSpec& spec, const Target& target) {
@@ -292,6 +311,8 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return make_error(ErrorCode::kInvalidArgument, "{} {} is outside [1, {}]", name, value, high);
   if (spec.op == Op::kSddmm && !spec.epilogue.is_none())
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
+  if (s.kc != 0 && s.strategy != Strategy::kRowTile)
+    return make_error(ErrorCode::kInvalidArgument, "kc is for the row strategy");
   LACUNA_TRY_VOID(check_epilogue(spec.epilogue));
   LACUNA_TRY_VOID(check_format(spec.format));
   if (are_integers(spec.types) && spec.op != Op::kSpmm)
@@ -334,13 +355,17 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
           for (const LoopOrder order : {LoopOrder::kPanelOuter, LoopOrder::kTileOuter})
             for (const bool pack : {false, true}) {
               KernelSpec candidate = spec;
-              candidate.schedule = {strategy, mr, nv, ku, order, pack};
+              candidate.schedule = {strategy, mr, nv, ku, order, pack, 0};
               const bool too_deep = spec.op != Op::kSddmm && ku >= dims_of(spec).depth;
               if (ku > 1 && (too_deep || mr * nv * ku > 128)) continue;
               if (ku > 4 && (spec.op != Op::kSddmm || !groups_columns(candidate))) continue;
               // Compile time grows with the code: 600 FMAs take about 25 ms.
               constexpr int kMostJammedFmas = 600;
               if (is_jammed(spec) && jammed_fmas(candidate) > kMostJammedFmas) continue;
+              if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
+              // Tiles narrower than that are for a few columns of C, where nothing is used again.
+              if (mr * nv < kLeastChunkedTile) continue;
+              candidate.schedule.kc = kUsualChunk;
               if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
             }
   }

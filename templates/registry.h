@@ -31,6 +31,15 @@ extern const std::uint32_t kTemplateVersion;
 [[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
                                                         const Target& target);
 
+// With kc: columns of C worked on at a time, whole tiles. A usual chunk of B in so many columns is a megabyte, which is
+// read again for every panel and fits the L2 of server cores beside what passes through.
+inline constexpr std::int32_t kUsualChunk = 1024;
+[[nodiscard]] std::int64_t chunked_columns(const KernelSpec& spec, std::int64_t lanes);
+// Rows of B that a chunk holds: those beyond kc are of a block that begins before its end.
+[[nodiscard]] std::int64_t chunk_capacity(const KernelSpec& spec);
+// Chunks of the reduced dimension: one without kc.
+[[nodiscard]] std::int64_t chunks_of(const KernelSpec& spec, std::int64_t rows_in);
+
 // A row-tile kernel with a column-major C: how many panels it collects in scratch before it transposes them out.
 [[nodiscard]] std::int64_t panels_per_group(const KernelSpec& spec);
 
@@ -104,6 +113,8 @@ struct WorkEstimate {
   double bytes_b = 0;
   double bytes_c = 0;
   double footprint_bytes = 0;  // all operands together
+  // What bytes_b are read from again and again: B, its tile or its chunk, as the loop order has it.
+  double reused_bytes = 0;
 };
 // A loop whose length follows from the mask alone ends with a misprediction; about the depth of today's x86 pipelines.
 inline constexpr double kLoopEndCycles = 16;

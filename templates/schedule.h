@@ -52,6 +52,9 @@ struct Schedule {
   LoopOrder order = LoopOrder::kPanelOuter;
   bool pack =
       false;  // copy (and transpose where needed) the tile of B into contiguous scratch first
+  // Rows of B that are packed and multiplied at a time, the sums of C between them in scratch: what is read again for
+  // every panel then stays in cache however large K is. 0: all rows.
+  std::int32_t kc = 0;
 
   auto operator<=>(const Schedule&) const = default;
   template <class Self, class Visit>
@@ -62,11 +65,12 @@ struct Schedule {
     visit("ku", self.ku);
     visit("order", self.order);
     visit("pack", self.pack);
+    visit("kc", self.kc);
   }
 };
 
 [[nodiscard]] std::string to_text(
-    const Schedule& schedule);  // "row_mr8nv3ku4_po" / "col_mr12nv2ku4_to_pack"
+    const Schedule& schedule);  // "row_mr8nv3ku4_po" / "row_mr6nv4ku1_po_pack_kc1024"
 [[nodiscard]] Result<Schedule> parse_schedule(std::string_view text);
 
 }  // namespace lacuna

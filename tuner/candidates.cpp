@@ -28,6 +28,7 @@ std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Pro
   KernelSpec spec = make_kernel_spec(problem, option.format, Schedule{});
   std::vector<RankedSchedule> ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, request.target)) {
+    if (schedule.kc >= counts.rows_in && schedule.kc > 0) continue;  // one chunk is none
     spec.schedule = schedule;
     ranked.push_back({schedule, predict(spec, request.target, rates, counts, n, request.threads)});
   }

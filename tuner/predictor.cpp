@@ -119,8 +119,9 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   // Vector loads and broadcasts use the same ports.
   p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;
-  p.memory_s = kShareBeyondL1 * (work.bytes_a + work.bytes_b + work.bytes_c) /
-               level_rate(target, rates, work.footprint_bytes);
+  p.memory_s = kShareBeyondL1 *
+               ((work.bytes_a + work.bytes_c) / level_rate(target, rates, work.footprint_bytes) +
+                work.bytes_b / level_rate(target, rates, work.reused_bytes));
   const double visits = block_visits(spec, counts, work.tile_passes);
   p.overhead_s = (work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) +
                   visits * kBlockVisitCycles + work.loop_ends * kLoopEndCycles) /

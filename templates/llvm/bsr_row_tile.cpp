@@ -6,7 +6,8 @@
 //
 // With packing (always when B or C is column-major, or elements are narrow) a tile of B is first copied, transposed
 // where needed, into scratch [rows_in/group][nv*lanes], and a column-major C is collected in scratch, a group of panels
-// at a time, and transposed out from there. With loop order po all of B is packed first, so that A streams once.
+// at a time, and transposed out from there. With loop order po all of B is packed first, so that A streams once; with kc
+// a chunk of its rows, and sums stay in scratch until the last chunk.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -36,12 +37,27 @@ constexpr int kDeepBlock = 8;
 constexpr int kRowsAhead = 6;
 static_assert(kRowsAhead <= kOriginPadding);
 
+// A chunk of the reduced dimension (schedule.h: kc), and where the call's sums of the chunks before it lie: tile by tile,
+// in the order in which panels and stretches come. Without kc there is one, and `number` is null.
+struct Chunk {
+  Value* number = nullptr;
+  Value* count = nullptr;
+  RowsOfB rows;
+  Value* sums = nullptr;
+};
+
 // Where a tile of columns is read and written, and with stages_values() the values of the panels at hand.
 struct TileOperands {
   ColumnTile tile;
   DenseTile b, c;
   PanelValues staged;
+  Chunk chunk;
+  Value* sums = nullptr;  // of earlier chunks, of the panel's first row
 };
+
+Value* is_last(KernelBuilder& kb, const Chunk& chunk) {
+  return kb.ir().CreateICmpEQ(kb.add(chunk.number, kb.i64(1)), chunk.count);
+}
 
 // The first row of B that an entry meets; `origin` is whole groups.
 Value* row_of_b(KernelBuilder& kb, const DenseTile& b, Value* origin) {
@@ -90,9 +106,31 @@ struct RowRange {
   int count = 1;
 };
 
+std::int64_t tile_row_bytes(const KernelBuilder& kb) {
+  return kb.spec().schedule.nv * kb.vector_bytes();
+}
+
+// Calls visit(address) for each vector of the rows' sums of earlier chunks, row by row.
+void for_each_sum(KernelBuilder& kb, const TileOperands& in, const RowRange& rows,
+                  const std::function<void(Value* address)>& visit) {
+  Value* row = kb.at(in.sums, kb.mul(rows.sub, kb.i64(tile_row_bytes(kb))));
+  for (int i = 0; i < rows.count; ++i) {
+    for (int v = 0; v < in.tile.vectors; ++v)
+      visit(kb.at(row, v * kb.vector_bytes()));
+    row = kb.at(row, tile_row_bytes(kb));
+  }
+}
+
 // What the sums of some rows start from.
 Values first_sums(KernelBuilder& kb, const TileOperands& in, const RowRange& rows) {
   Values sums;
+  if (in.chunk.number != nullptr) {
+    // In the first chunk nothing is there yet: a mask without lanes loads zeros, and needs no branch.
+    Value* const not_first = kb.mask_below(kb.mul(in.chunk.number, kb.i64(kb.lanes())));
+    for_each_sum(kb, in, rows,
+                 [&](Value* address) { sums.push_back(kb.load(address, not_first)); });
+    return sums;
+  }
   for (int i = 0; i < rows.count; ++i) {
     Value* start = kb.zero();
     if (shifts_dense(kb.spec()))
@@ -123,8 +161,10 @@ ReductionPointer values_of_panel(KernelBuilder& kb, const PanelValues& staged, V
 Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
                         const RowRange& rows) {
   const BlockShape shape = block_shape(kb.spec());
-  Value* const begin = kb.load_i64(kb.args().ptr, panel);
-  Value* const count = kb.sub(kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1))), begin);
+  Value* const list =
+      in.chunk.number == nullptr ? panel : kb.add(kb.mul(panel, in.chunk.count), in.chunk.number);
+  Value* const begin = kb.load_i64(kb.args().ptr, list);
+  Value* const count = kb.sub(kb.load_i64(kb.args().ptr, kb.add(list, kb.i64(1))), begin);
   const ReductionPointer origins{kb.at(kb.args().origin, kb.mul(begin, kb.i64(4))), kb.i64(4)};
   const bool by_number =
       panel_direction(kb.spec()) == PanelDirection::kBlockColumns && !stages_values(kb.spec());
@@ -142,12 +182,32 @@ Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
                   });
 }
 
+// Sums of rows [rows.first, rows.first + count), row `sub` of the panel being the first, to C, or in all chunks but the
+// last to where the next one finds them.
+void store_sums(KernelBuilder& kb, const Values& acc, const TileOperands& in, const PanelRows& rows,
+                const RowRange& of_panel) {
+  const auto finish = [&] { store_rows(kb, acc, in.tile, in.c, rows, of_panel.count); };
+  if (in.chunk.number == nullptr) {
+    finish();
+    return;
+  }
+  Value* const last = is_last(kb, in.chunk);
+  kb.if_then(kb.ir().CreateNot(last), [&] {
+    std::size_t i = 0;
+    for_each_sum(kb, in, of_panel, [&](Value* address) { kb.store(address, acc[i++]); });
+  });
+  kb.if_then(last, finish);
+}
+
 void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
   const int height = block_shape(kb.spec()).height;
   const int mr = std::min(kb.spec().schedule.mr, height);
   const PanelRows rows = panel_rows(kb, panel, height);
   if (std::holds_alternative<Jam>(kb.spec().format)) {
-    store_rows(kb, accumulate_jammed(kb, panel, in.tile, in.b), in.tile, in.c, rows, height);
+    const RowRange all{kb.i64(0), height};
+    const JammedChunk chunk{in.chunk.number, in.chunk.count};
+    const Values acc = accumulate_jammed(kb, panel, chunk, in.tile, in.b, first_sums(kb, in, all));
+    store_sums(kb, acc, in, rows, all);
     return;
   }
   if (shifts_dense(kb.spec()))
@@ -155,7 +215,7 @@ void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
                  kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1))), staged_base(kb));
   const auto compute_rows = [&](Value* sub, int count) {
     const Values acc = accumulate_panel(kb, panel, in, {sub, count});
-    store_rows(kb, acc, in.tile, in.c, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, count);
+    store_sums(kb, acc, in, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, {sub, count});
   };
   const int whole = height / mr * mr;
   for_each_step(kb, kb.i64(0), kb.i64(whole), mr, [&](Value* sub) { compute_rows(sub, mr); });
@@ -169,22 +229,54 @@ struct PanelGroup {
   PanelValues staged;
 };
 
+// The sums of earlier chunks of panel 0 in a tile; the panels' lie panel_bytes apart.
+struct SumsOfTile {
+  Value* base = nullptr;
+  Value* panel_bytes = nullptr;
+};
+SumsOfTile sums_of_tile(KernelBuilder& kb, const Chunk& chunk, const Stretch& stretch,
+                        const ColumnTile& tile) {
+  const auto& a = kb.args();
+  const std::int64_t width = kb.spec().schedule.nv * static_cast<std::int64_t>(kb.lanes());
+  const std::int64_t height = block_shape(kb.spec()).height;
+  Value* const up = kb.add(kb.sub(a.n_end, a.n_begin), kb.i64(width - 1));
+  Value* const stretches = kb.ir().CreateSDiv(up, kb.i64(width));
+  Value* const panel_bytes = kb.mul(stretches, kb.i64(height * width * 4));
+  Value* const before = kb.mul(kb.sub(stretch.n0, a.n_begin), kb.i64(height * 4));
+  Value* const in_stretch = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
+  Value* const first = kb.mul(a.panel_begin, panel_bytes);
+  return {kb.at(chunk.sums, kb.sub(kb.add(before, in_stretch), first)), panel_bytes};
+}
+
 // A group of panels in a packed stretch. A column-major C is collected in scratch, where it stays in L1, and
 // transposed from there.
-void compute_group(KernelBuilder& kb, const Stretch& stretch, const PanelGroup& panels) {
+void compute_group(KernelBuilder& kb, const Stretch& stretch, const PanelGroup& panels,
+                   const Chunk& chunk) {
   const bool collects = kb.spec().layout_c == Layout::kColMajor;
   const int height = block_shape(kb.spec()).height;
   Value* const first_row = kb.mul(panels.begin, kb.i64(height));
   for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
     const DenseTile c =
         collects ? c_in_scratch(kb, stretch, tile, first_row) : c_in_place(kb, tile);
-    const TileOperands in{tile, b_in_scratch(kb, stretch, tile), c, panels.staged};
-    for_each_step(kb, panels.begin, panels.end, 1,
-                  [&](Value* panel) { compute_panel(kb, panel, in); });
+    const TileOperands in{tile, b_in_scratch(kb, stretch, tile, chunk.rows), c, panels.staged,
+                          chunk};
+    const bool chunked = chunk.number != nullptr;
+    const SumsOfTile sums = chunked ? sums_of_tile(kb, chunk, stretch, tile) : SumsOfTile{};
+    for_each_step(kb, panels.begin, panels.end, 1, [&](Value* panel) {
+      TileOperands of_panel = in;
+      if (chunked) of_panel.sums = kb.at(sums.base, kb.mul(panel, sums.panel_bytes));
+      compute_panel(kb, panel, of_panel);
+    });
   });
   if (!collects) return;
-  Value* const end_row = kb.min(kb.mul(panels.end, kb.i64(height)), kb.args().rows_out);
-  unpack_c(kb, stretch, first_row, end_row);
+  const auto unpack = [&] {
+    Value* const end_row = kb.min(kb.mul(panels.end, kb.i64(height)), kb.args().rows_out);
+    unpack_c(kb, stretch, first_row, end_row);
+  };
+  if (chunk.number == nullptr)
+    unpack();
+  else
+    kb.if_then(is_last(kb, chunk), unpack);
 }
 
 void for_each_group(KernelBuilder& kb, std::int64_t panels,
@@ -198,7 +290,7 @@ void for_each_group(KernelBuilder& kb, std::int64_t panels,
 void compute_in_place(KernelBuilder& kb) {
   const auto& a = kb.args();
   const auto compute = [&](Value* panel, const ColumnTile& tile) {
-    compute_panel(kb, panel, {tile, b_in_place(kb, tile), c_in_place(kb, tile), {}});
+    compute_panel(kb, panel, {tile, b_in_place(kb, tile), c_in_place(kb, tile), {}, {}});
   };
   if (kb.spec().schedule.order == LoopOrder::kPanelOuter)
     for_each_panel(kb, [&](Value* panel) {
@@ -211,36 +303,69 @@ void compute_in_place(KernelBuilder& kb) {
     });
 }
 
-}  // namespace
-
-void emit_row_tile(KernelBuilder& kb) {
+// B and A's panels in the order po: all of the rows at hand are packed, then each group of panels meets all stretches.
+void compute_packed(KernelBuilder& kb, const Chunk& chunk) {
   const KernelSpec& spec = kb.spec();
   const auto& a = kb.args();
+  for_each_stretch(kb, [&](const Stretch& stretch) { pack_b(kb, stretch, chunk.rows); });
   const bool collects = spec.layout_c == Layout::kColMajor;
-  if (!spec.schedule.pack) {
-    compute_in_place(kb);
-    return;
-  }
-  if (spec.schedule.order == LoopOrder::kTileOuter) {
-    for_each_stretch(kb, [&](const Stretch& stretch) {
-      pack_b(kb, stretch);
-      if (!collects) {
-        compute_group(kb, stretch, {a.panel_begin, a.panel_end, {}});
-        return;
-      }
-      for_each_group(kb, panels_per_group(spec), [&](Value* begin, Value* end) {
-        compute_group(kb, stretch, {begin, end, {}});
-      });
-    });
-    return;
-  }
-  for_each_stretch(kb, [&](const Stretch& stretch) { pack_b(kb, stretch); });
   for_each_group(kb, collects ? panels_per_group(spec) : 1, [&](Value* begin, Value* end) {
     PanelGroup panels{begin, end, {}};
     if (stages_values(spec))
       panels.staged =
           stage_values(kb, kb.load_i64(a.ptr, begin), kb.load_i64(a.ptr, end), staged_base(kb));
-    for_each_stretch(kb, [&](const Stretch& stretch) { compute_group(kb, stretch, panels); });
+    for_each_stretch(kb,
+                     [&](const Stretch& stretch) { compute_group(kb, stretch, panels, chunk); });
+  });
+}
+
+// Some columns at a time, chunk by chunk.
+void compute_in_chunks(KernelBuilder& kb) {
+  const auto& a = kb.args();
+  const std::int64_t kc = kb.spec().schedule.kc;
+  Value* const up = kb.add(a.rows_in, kb.i64(kc - 1));
+  Value* const count = kb.max(kb.ir().CreateSDiv(up, kb.i64(kc)), kb.i64(1));
+  const std::int64_t columns = chunked_columns(kb.spec(), kb.lanes());
+  for_each_step(kb, a.n_begin, a.n_end, columns, [&](Value* n0) {
+    Value* const end = kb.min(kb.add(n0, kb.i64(columns)), a.n_end);
+    kb.narrow_to_columns(n0, end, [&] {
+      for_each_step(kb, kb.i64(0), count, 1, [&](Value* number) {
+        Value* const row = kb.mul(number, kb.i64(kc));
+        Value* const row_end = kb.min(kb.add(row, kb.i64(chunk_capacity(kb.spec()))), a.rows_in);
+        compute_packed(kb, {number, count, {row, row_end}, staged_base(kb)});
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void emit_row_tile(KernelBuilder& kb) {
+  const KernelSpec& spec = kb.spec();
+  const auto& a = kb.args();
+  const Chunk whole{
+      .number = nullptr, .count = nullptr, .rows = all_rows_of_b(kb), .sums = nullptr};
+  if (!spec.schedule.pack) {
+    compute_in_place(kb);
+    return;
+  }
+  if (spec.schedule.kc > 0) {
+    compute_in_chunks(kb);
+    return;
+  }
+  if (spec.schedule.order == LoopOrder::kPanelOuter) {
+    compute_packed(kb, whole);
+    return;
+  }
+  for_each_stretch(kb, [&](const Stretch& stretch) {
+    pack_b(kb, stretch, whole.rows);
+    if (spec.layout_c != Layout::kColMajor) {
+      compute_group(kb, stretch, {a.panel_begin, a.panel_end, {}}, whole);
+      return;
+    }
+    for_each_group(kb, panels_per_group(spec), [&](Value* begin, Value* end) {
+      compute_group(kb, stretch, {begin, end, {}}, whole);
+    });
   });
 }
 

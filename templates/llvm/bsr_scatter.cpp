@@ -147,9 +147,9 @@ void emit_scatter(KernelBuilder& kb) {
     return;
   }
   for_each_stretch(kb, [&](const Stretch& stretch) {
-    pack_b(kb, stretch);
+    pack_b(kb, stretch, all_rows_of_b(kb));
     for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
-      compute_tile(kb, tile, b_in_scratch(kb, stretch, tile),
+      compute_tile(kb, tile, b_in_scratch(kb, stretch, tile, all_rows_of_b(kb)),
                    c_in_scratch(kb, stretch, tile, kb.i64(0)));
     });
     unpack_c(kb, stretch, kb.i64(0), a.rows_out);

@@ -22,9 +22,14 @@ std::int64_t tile_row_bytes(const KernelBuilder& kb) {
   return kb.spec().schedule.nv * kb.vector_bytes();
 }
 
-// Rows of a packed tile of B.
-Value* packed_rows(KernelBuilder& kb) {
-  return kb.groups_of(kb.args().rows_in);
+// Rows that scratch has for a packed tile of B, in groups.
+Value* packed_capacity(KernelBuilder& kb) {
+  if (kb.spec().schedule.kc > 0) return kb.i64(chunk_capacity(kb.spec()) / kb.group());
+  return kb.round_up_to_lanes(kb.groups_of(kb.args().rows_in));
+}
+
+Value* groups_in(KernelBuilder& kb, const RowsOfB& rows) {
+  return kb.groups_of(kb.sub(rows.end, rows.begin));
 }
 
 bool packs_whole_b(const KernelBuilder& kb) {
@@ -34,7 +39,7 @@ bool packs_whole_b(const KernelBuilder& kb) {
 // Bytes of the packed tiles before column n of the call.
 Value* packed_bytes_before(KernelBuilder& kb, Value* n) {
   Value* const columns = kb.sub(n, kb.args().n_begin);
-  return kb.mul(kb.round_up_to_lanes(packed_rows(kb)), kb.mul(columns, kb.i64(4)));
+  return kb.mul(packed_capacity(kb), kb.mul(columns, kb.i64(4)));
 }
 
 Value* sums_tile(KernelBuilder& kb) {
@@ -62,34 +67,37 @@ Value* collected_c_base(KernelBuilder& kb) {
   return kb.at(packed_base(kb), packed_bytes_before(kb, end));
 }
 
-void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch) {
+void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& rows) {
   const auto& a = kb.args();
-  transpose_copy(kb, {kb.at(a.b, kb.mul(stretch.n0, a.ldb_bytes)), a.ldb_bytes, packed_rows(kb),
-                      kb.sub(stretch.end, stretch.n0), packed_b_base(kb, stretch),
-                      kb.i64(tile_row_bytes(kb)), shifts_dense(kb.spec())});
+  Value* const column = kb.at(a.b, kb.mul(stretch.n0, a.ldb_bytes));
+  transpose_copy(kb,
+                 {kb.at(column, kb.mul(rows.begin, kb.i64(kb.b_bytes()))), a.ldb_bytes,
+                  groups_in(kb, rows), kb.sub(stretch.end, stretch.n0), packed_b_base(kb, stretch),
+                  kb.i64(tile_row_bytes(kb)), shifts_dense(kb.spec())});
 }
 
-void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch) {
+void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& rows) {
   const auto& a = kb.args();
   const std::int32_t group = kb.group();
   const auto packed = [&](Value* lanes) {
     return shifts_dense(kb.spec()) ? kb.shift_bytes(lanes) : lanes;
   };
-  const DenseTile source{kb.at(a.b, kb.mul(stretch.n0, kb.i64(kb.b_bytes()))),
+  Value* const first_row = kb.at(a.b, kb.mul(rows.begin, a.ldb_bytes));
+  const DenseTile source{kb.at(first_row, kb.mul(stretch.n0, kb.i64(kb.b_bytes()))),
                          kb.mul(a.ldb_bytes, kb.i64(group)), true};
-  for_each_row(kb, source, packed_rows(kb), [&](Value* row, Value* from) {
+  for_each_row(kb, source, groups_in(kb, rows), [&](Value* row, Value* from) {
     Value* const to = kb.at(packed_b_base(kb, stretch), kb.mul(row, kb.i64(tile_row_bytes(kb))));
     for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
       Value* const column = kb.sub(n, stretch.n0);
       Value* const mask = kb.mask_below(kb.sub(stretch.end, n));
       Value* address = kb.at(from, kb.mul(column, kb.i64(kb.b_bytes())));
-      Values rows;
+      Values of_group;
       for (std::int32_t i = 0; i < group; ++i) {
-        rows.push_back(address);
+        of_group.push_back(address);
         address = kb.at(address, a.ldb_bytes);
       }
       kb.store(kb.at(to, kb.mul(column, kb.i64(4))),
-               packed(group == 1 ? kb.load(rows[0], mask) : kb.load_groups(rows, mask)));
+               packed(group == 1 ? kb.load(of_group[0], mask) : kb.load_groups(of_group, mask)));
     });
   });
 }
@@ -231,9 +239,16 @@ DenseTile c_in_place(KernelBuilder& kb, const ColumnTile& tile) {
   return {kb.at(kb.args().c, kb.mul(tile.n0, kb.i64(kb.c_bytes()))), kb.args().ldc_bytes, true};
 }
 
-DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile) {
-  Value* const offset = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
-  return {kb.at(packed_b_base(kb, stretch), offset), kb.i64(tile_row_bytes(kb)), false};
+RowsOfB all_rows_of_b(KernelBuilder& kb) {
+  return {kb.i64(0), kb.args().rows_in};
+}
+
+DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile,
+                       const RowsOfB& packed) {
+  Value* const columns = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
+  Value* const rows = kb.mul(kb.groups_of(packed.begin), kb.i64(tile_row_bytes(kb)));
+  return {kb.at(packed_b_base(kb, stretch), kb.sub(columns, rows)), kb.i64(tile_row_bytes(kb)),
+          false};
 }
 
 DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTile& tile,
@@ -263,11 +278,11 @@ void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy) {
   kb.if_then(kb.ir().CreateNot(fits), [&] { transpose_elements(kb, copy); });
 }
 
-void pack_b(KernelBuilder& kb, const Stretch& stretch) {
+void pack_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& rows) {
   if (kb.spec().layout_b == Layout::kColMajor)
-    pack_col_major_b(kb, stretch);
+    pack_col_major_b(kb, stretch, rows);
   else
-    pack_row_major_b(kb, stretch);
+    pack_row_major_b(kb, stretch, rows);
 }
 
 void unpack_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {

@@ -6,10 +6,11 @@
 //   W                     a row that absorbs stores of rows and columns that are not this call's
 //   sums_tile_floats()    a tile of sums on their way through the epilogue (finish.h)
 //   up(rows_in/g) * W     with pack: a packed tile of B, of rows of groups of g (element_types.h); with loop order po
-//                         as many of them as the call's columns have stretches
+//                         as many of them as the call's columns have stretches; with kc of chunk_capacity() rows, and
+//                         for chunked_columns() of the call's columns at a time
 //   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile),
 //                         all of them (scatter)
-//   the rest              staged values (row tile: panel_values.h)
+//   the rest              row tile: staged values (panel_values.h), or with kc the sums of the panels, tile by tile
 // where up() rounds up to whole vectors.
 #pragma once
 
@@ -33,11 +34,18 @@ struct Stretch {
   llvm::Value* n0 = nullptr;
   llvm::Value* end = nullptr;
 };
+// Rows [begin, end) of B, those that are packed at a time: all of them, or a chunk (schedule.h: kc).
+struct RowsOfB {
+  llvm::Value* begin = nullptr;
+  llvm::Value* end = nullptr;
+};
+[[nodiscard]] RowsOfB all_rows_of_b(KernelBuilder& kb);
+// The tile of B as if scratch held all rows.
 [[nodiscard]] DenseTile b_in_scratch(KernelBuilder& kb, const Stretch& stretch,
-                                     const ColumnTile& tile);
+                                     const ColumnTile& tile, const RowsOfB& packed);
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile, llvm::Value* first_row);
-// Where scratch holds staged values.
+// Where scratch holds staged values, or with kc the sums of earlier chunks.
 [[nodiscard]] llvm::Value* staged_base(KernelBuilder& kb);
 
 // Copies a column-major operand [rows, columns] of 32-bit elements (or groups), whose element (0, 0) is at `from`, to row-major at `to`. From `lanes`
@@ -52,7 +60,7 @@ void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy);
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body);
 // Copies B to scratch, n contiguous and rows in groups, transposing a column-major B. What columns beyond the end hold does not matter:
 // what is computed from them is not stored.
-void pack_b(KernelBuilder& kb, const Stretch& stretch);
+void pack_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& rows);
 // Writes rows [begin, end) of C, which scratch holds from row `begin` on, to the operand, transposing into a
 // column-major one, with accumulation and epilogue.
 void unpack_c(KernelBuilder& kb, const Stretch& stretch, llvm::Value* begin, llvm::Value* end);

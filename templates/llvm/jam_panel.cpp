@@ -27,38 +27,90 @@ std::size_t index_of(int row, int vectors, int v) {
 
 }  // namespace
 
-Values for_each_jammed_column(KernelBuilder& kb, Value* panel, const Values& carried,
-                              const JammedBody& body) {
+namespace {
+
+// Entries [begin, end) of a group of a panel, and the weights of the first.
+struct GroupWalk {
+  Value *begin, *end, *weights;
+};
+
+// Walks the groups of a panel in order.
+class GroupCursor {
+ public:
+  GroupCursor(KernelBuilder& kb, Value* panel, const JammedChunk& chunk) : kb_(kb), chunk_(chunk) {
+    const auto& a = kb.args();
+    const std::int64_t groups = std::get<Jam>(kb.spec().format).groups();
+    list_ = kb.mul(panel, kb.i64(groups));
+    if (chunk.number != nullptr) list_ = kb.mul(list_, chunk.count);
+    entry_ = kb.load_i64(a.ptr, list_);
+    weights_ = kb.at(a.values, kb.mul(kb.load_i64(a.first_value, panel), kb.i64(4)));
+  }
+
+  // What the loop over the next group takes, whose entries have weight_bytes each.
+  [[nodiscard]] GroupWalk next(std::int64_t weight_bytes) {
+    const auto& ptr = kb_.args().ptr;
+    GroupWalk walk{entry_, nullptr, weights_};
+    if (chunk_.number == nullptr) {
+      list_ = kb_.add(list_, kb_.i64(1));
+      entry_ = kb_.load_i64(ptr, list_);
+      walk.end = entry_;
+      return walk;
+    }
+    Value* const of_chunk = kb_.add(list_, chunk_.number);
+    walk.begin = kb_.load_i64(ptr, of_chunk);
+    walk.end = kb_.load_i64(ptr, kb_.add(of_chunk, kb_.i64(1)));
+    const auto after = [&](Value* entry) {
+      return kb_.at(weights_, kb_.mul(kb_.sub(entry, entry_), kb_.i64(weight_bytes)));
+    };
+    walk.weights = after(walk.begin);
+    list_ = kb_.add(list_, chunk_.count);
+    Value* const next_entry = kb_.load_i64(ptr, list_);
+    weights_ = after(next_entry);
+    entry_ = next_entry;
+    return walk;
+  }
+
+  // Without chunks the loop over a group leaves its pointer at the weights of the next one.
+  void continue_at(Value* weights) {
+    if (chunk_.number == nullptr) weights_ = weights;
+  }
+
+ private:
+  KernelBuilder& kb_;
+  JammedChunk chunk_;
+  Value *list_, *entry_, *weights_;
+};
+
+}  // namespace
+
+Values for_each_jammed_column(KernelBuilder& kb, Value* panel, const JammedChunk& chunk,
+                              const Values& carried, const JammedBody& body) {
   const auto& a = kb.args();
-  const Jam& jam = std::get<Jam>(kb.spec().format);
-  Value* const first_group = kb.mul(panel, kb.i64(jam.groups()));
-  Value* const first_value = kb.load_i64(a.first_value, panel);
-  Value* entry = kb.load_i64(a.ptr, first_group);
-  // What travels through the loops: the address of the next weight, then the caller's values.
-  Values state{kb.at(a.values, kb.mul(first_value, kb.i64(4)))};
-  state.insert(state.end(), carried.begin(), carried.end());
-  for (int group = 1; group <= jam.groups(); ++group) {
+  GroupCursor cursor(kb, panel, chunk);
+  Values state = carried;
+  for (int group = 1; group <= std::get<Jam>(kb.spec().format).groups(); ++group) {
     const std::vector<int> rows = rows_of_group(group);
     const auto weight_bytes = static_cast<std::int64_t>(rows.size()) * 4;
-    Value* const end = kb.load_i64(a.ptr, kb.add(first_group, kb.i64(group)));
-    state = kb.loop(entry, end, 1, state, KernelBuilder::Trip::kMayBeZero,
+    const GroupWalk walk = cursor.next(weight_bytes);
+    // What travels through the loop: the address of the next weight, then the caller's values.
+    state.insert(state.begin(), walk.weights);
+    state = kb.loop(walk.begin, walk.end, 1, state, KernelBuilder::Trip::kMayBeZero,
                     [&](Value* number, const Values& in) {
                       const JammedColumn column{rows, kb.load_i32(a.origin, number), in.front()};
                       Values out = body(column, Values(in.begin() + 1, in.end()));
                       out.insert(out.begin(), kb.at(in.front(), weight_bytes));
                       return out;
                     });
-    entry = end;
+    cursor.continue_at(state.front());
+    state.erase(state.begin());
   }
-  return {state.begin() + 1, state.end()};
+  return state;
 }
 
-Values accumulate_jammed(KernelBuilder& kb, Value* panel, const ColumnTile& tile,
-                         const DenseTile& b) {
-  const Jam& jam = std::get<Jam>(kb.spec().format);
-  const Values zeros(static_cast<std::size_t>(jam.r * tile.vectors), kb.zero());
+Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedChunk& chunk,
+                         const ColumnTile& tile, const DenseTile& b, const Values& first) {
   return for_each_jammed_column(
-      kb, panel, zeros, [&](const JammedColumn& column, const Values& in) {
+      kb, panel, chunk, first, [&](const JammedColumn& column, const Values& in) {
         Value* const row = kb.at(b.base, kb.mul(column.number, b.row_bytes));
         Values vectors;
         for (int v = 0; v < tile.vectors; ++v)
@@ -80,22 +132,25 @@ Values accumulate_jammed(KernelBuilder& kb, Value* panel, const ColumnTile& tile
 void scatter_jammed(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& c,
                     const Values& b_rows) {
   const auto mask_of = [&](int v) { return c.in_place ? tile.mask_of(v) : nullptr; };
-  for_each_jammed_column(kb, panel, {}, [&](const JammedColumn& column, const Values&) -> Values {
-    Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
-    Values sums;
-    for (int v = 0; v < tile.vectors; ++v)
-      sums.push_back(kb.load(kb.at(row, v * kb.vector_bytes()), mask_of(v)));
-    for (std::size_t i = 0; i < column.rows.size(); ++i) {
-      Value* const weight = kb.broadcast(kb.at(column.weights, static_cast<std::int64_t>(i) * 4));
-      for (int v = 0; v < tile.vectors; ++v) {
-        Value*& sum = sums[static_cast<std::size_t>(v)];
-        sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
-      }
-    }
-    for (int v = 0; v < tile.vectors; ++v)
-      kb.store(kb.at(row, v * kb.vector_bytes()), sums[static_cast<std::size_t>(v)], mask_of(v));
-    return {};
-  });
+  for_each_jammed_column(
+      kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
+        Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
+        Values sums;
+        for (int v = 0; v < tile.vectors; ++v)
+          sums.push_back(kb.load(kb.at(row, v * kb.vector_bytes()), mask_of(v)));
+        for (std::size_t i = 0; i < column.rows.size(); ++i) {
+          Value* const weight =
+              kb.broadcast(kb.at(column.weights, static_cast<std::int64_t>(i) * 4));
+          for (int v = 0; v < tile.vectors; ++v) {
+            Value*& sum = sums[static_cast<std::size_t>(v)];
+            sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
+          }
+        }
+        for (int v = 0; v < tile.vectors; ++v)
+          kb.store(kb.at(row, v * kb.vector_bytes()), sums[static_cast<std::size_t>(v)],
+                   mask_of(v));
+        return {};
+      });
 }
 
 }  // namespace lacuna

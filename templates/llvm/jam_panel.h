@@ -21,13 +21,20 @@ struct JammedColumn {
 };
 using JammedBody = std::function<Values(const JammedColumn& column, const Values& carried)>;
 
-// Calls body for each column of the panel, group by group; returns the last carried values.
-Values for_each_jammed_column(KernelBuilder& kb, llvm::Value* panel, const Values& carried,
-                              const JammedBody& body);
+// Which columns of a panel: those of one of `count` chunks of K (schedule.h: kc), or with `number` null all.
+struct JammedChunk {
+  llvm::Value* number = nullptr;
+  llvm::Value* count = nullptr;
+};
 
-// spmm: the sums of all r rows of the panel, row by row, for one tile of dense columns.
+// Calls body for each column of the panel, group by group; returns the last carried values.
+Values for_each_jammed_column(KernelBuilder& kb, llvm::Value* panel, const JammedChunk& chunk,
+                              const Values& carried, const JammedBody& body);
+
+// spmm: adds the products of all r rows of the panel to their sums, row by row, for one tile of dense columns.
 [[nodiscard]] Values accumulate_jammed(KernelBuilder& kb, llvm::Value* panel,
-                                       const ColumnTile& tile, const DenseTile& b);
+                                       const JammedChunk& chunk, const ColumnTile& tile,
+                                       const DenseTile& b, const Values& first);
 
 // spmm_transposed: adds the panel's part to the rows of C that its columns name; b_rows are the panel's rows of B, row
 // by row.

@@ -112,15 +112,16 @@ void emit_jam_sddmm(KernelBuilder& kb) {
   const Rows b = rows_of_b(kb);
   for_each_panel(kb, [&](Value* panel) {
     const Rows b_rows{b.at(kb, panel_rows(kb, panel, jam.r).first), b.row_bytes};
-    for_each_jammed_column(kb, panel, {}, [&](const JammedColumn& column, const Values&) -> Values {
-      const Values totals = dot_products(kb, column, b_rows, c.at(kb, column.number));
-      for (std::size_t i = 0; i < totals.size(); ++i) {
-        Value* const weight = kb.at(column.weights, static_cast<std::int64_t>(i) * 4);
-        kb.store_float(
-            weight, kb.spec().accumulate ? kb.fadd(totals[i], kb.load_float(weight)) : totals[i]);
-      }
-      return {};
-    });
+    for_each_jammed_column(
+        kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
+          const Values totals = dot_products(kb, column, b_rows, c.at(kb, column.number));
+          for (std::size_t i = 0; i < totals.size(); ++i) {
+            Value* const weight = kb.at(column.weights, static_cast<std::int64_t>(i) * 4);
+            kb.store_float(weight, kb.spec().accumulate ? kb.fadd(totals[i], kb.load_float(weight))
+                                                        : totals[i]);
+          }
+          return {};
+        });
   });
 }
 

@@ -83,6 +83,14 @@ void KernelBuilder::load_arguments() {
            integer(offsetof(A, n_end))};
 }
 
+void KernelBuilder::narrow_to_columns(Value* begin, Value* end, const std::function<void()>& body) {
+  const KernelArgValues whole = args_;
+  args_.n_begin = begin;
+  args_.n_end = end;
+  body();
+  args_ = whole;
+}
+
 Value* KernelBuilder::round_up_to_lanes(Value* count) {
   return ir_.CreateAnd(add(count, i64(lanes_ - 1)), i64(-static_cast<std::int64_t>(lanes_)));
 }

@@ -148,6 +148,8 @@ class KernelBuilder {
   Values loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const Values& carried,
               Trip trip, const LoopBody& body);
   void if_then(llvm::Value* condition, const std::function<void()>& then);
+  // body as if the call were for columns [begin, end) only.
+  void narrow_to_columns(llvm::Value* begin, llvm::Value* end, const std::function<void()>& body);
 
  private:
   void load_arguments();

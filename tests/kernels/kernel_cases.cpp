@@ -119,12 +119,12 @@ std::vector<KernelSpec> all_specs() {
   return specs;
 }
 
-using Kind = std::tuple<Strategy, LoopOrder, bool>;
+using Kind = std::tuple<Strategy, LoopOrder, bool, bool>;
 
 std::map<Kind, std::vector<Schedule>> by_kind(const std::vector<Schedule>& schedules) {
   std::map<Kind, std::vector<Schedule>> kinds;
   for (const Schedule& s : schedules)
-    kinds[{s.strategy, s.order, s.pack}].push_back(s);
+    kinds[{s.strategy, s.order, s.pack, s.kc > 0}].push_back(s);
   return kinds;
 }
 
@@ -161,6 +161,9 @@ std::ostream& operator<<(std::ostream& out, const RunShape& shape) {
              << shape.padding;
 }
 
+// No factor in common with the lengths of the loops of all_specs().
+constexpr std::size_t kOneInChunks = 11;
+
 std::vector<KernelCase> make_kernel_cases() {
   std::vector<KernelCase> cases;
   for (const Target& target : test_targets()) {
@@ -169,6 +172,10 @@ std::vector<KernelCase> make_kernel_cases() {
       ++rotation;
       for (const auto& [kind, schedules] : by_kind(enumerate_schedules(spec, target))) {
         spec.schedule = schedules[rotation * 7 % schedules.size()];
+        if (spec.schedule.kc > 0) {
+          if (rotation % kOneInChunks != 0) continue;  // the inner loops are those without chunks
+          spec.schedule.kc = kMaxBlockDim;             // several chunks of small masks
+        }
         cases.push_back({spec, target, kernel_name(spec, target.name)});
       }
     }
@@ -217,6 +224,13 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     const std::int64_t extent = (panels_per_group(spec) + 1) * height + height / 2;
     (transposed ? shape.k : shape.m) = (extent + group - 1) / group * group;
   }
+  // Several chunks, blocks that begin in one and end in the next, and a last one of a few rows.
+  if (spec.schedule.kc > 0)
+    for (RunShape& shape : shapes) {
+      const bool transposed = spec.op == Op::kSpmmTransposed;
+      std::int64_t& rows_in = transposed ? shape.m : shape.k;
+      rows_in += 2 * spec.schedule.kc + group;
+    }
   return shapes;
 }
 

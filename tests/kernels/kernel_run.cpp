@@ -80,14 +80,22 @@ struct GuardedOperands {
         residual(inputs.residual, type_of_c(spec), side) {}
 };
 
+std::vector<std::int64_t> lists_for(const KernelSpec& spec, const RunShape& shape,
+                                    const PanelIndex& index) {
+  const std::int64_t kc = spec.schedule.kc;
+  if (kc == 0) return index.ptr;
+  const std::int64_t rows_in = spec.op == Op::kSpmmTransposed ? shape.m : shape.k;
+  return cut_into_chunks(index, kc, chunks_of(spec, rows_in));
+}
+
 // The index arrays that the kernel walks, each beside a guard page; the origins with their promised padding.
 struct GuardedIndex {
   GuardedArray<std::int64_t> ptr;
   GuardedArray<std::int32_t> origin, block;
   GuardedArray<std::int64_t> first_value;
 
-  GuardedIndex(const PanelIndex& index, Side side)
-      : ptr(index.ptr, side),
+  GuardedIndex(const KernelSpec& spec, const RunShape& shape, const PanelIndex& index, Side side)
+      : ptr(lists_for(spec, shape, index), side),
         origin(index.origin, side),
         block(index.block, side),
         first_value(index.first_value, side) {
@@ -253,7 +261,8 @@ void verify_values(const KernelCase& kernel_case, const KernelInputs& inputs,
 KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kernel,
                          const KernelInputs& inputs, Side side, Calls calls) {
   GuardedOperands operands(kernel_case.spec, inputs, side);
-  const GuardedIndex index(index_of(kernel_case.spec, inputs.structure), side);
+  const GuardedIndex index(kernel_case.spec, inputs.shape,
+                           index_of(kernel_case.spec, inputs.structure), side);
   const KernelArgs args = make_args(kernel_case, inputs, operands, index);
   if (calls == Calls::kWhole)
     call(kernel_case, kernel, args, side);

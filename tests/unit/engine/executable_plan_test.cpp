@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -79,17 +80,20 @@ void run_backwards(void* /*pool*/, std::int64_t tasks, ParallelFor::Body body, v
     body(context, task);
 }
 
-void expect_same_bits_for_any_threads(Engine& engine, const PlanRequest& request) {
+void expect_same_bits_for_any_threads(Engine& engine, const PlanRequest& request,
+                                      const std::optional<Plan>& given = std::nullopt) {
   const Mask& mask = *request.mask;
-  const auto plan = make_plan(engine, request);
-  ASSERT_NE(plan, nullptr);
-  Product one(*plan, 0, mask, 211);
+  const auto made = ExecutablePlan::create(engine, request, given);
+  ASSERT_TRUE(made) << made.error().message;
+  const auto& plan = *made;
+  constexpr std::int64_t kColumns = 291;
+  Product one(*plan, 0, mask, kColumns);
   ASSERT_TRUE(plan->execute(0, one.operands(), openmp_parallel_for(1)));
   one.verify(*plan);
   for (const ParallelFor& parallel :
        {openmp_parallel_for(2), openmp_parallel_for(5), ParallelFor{run_backwards, nullptr, 2},
         ParallelFor{run_backwards, nullptr, 5}, ParallelFor{run_backwards, nullptr, 64}}) {
-    Product other(*plan, 0, mask, 211);
+    Product other(*plan, 0, mask, kColumns);
     ASSERT_TRUE(plan->execute(0, other.operands(), parallel));
     EXPECT_TRUE(same_bytes(one.c, other.c) && same_bytes(one.values, other.values))
         << parallel.threads;
@@ -107,6 +111,19 @@ TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsAsJammedRows) {
   PlanRequest request = make_request(mask, {problem_for(mask)});
   request.pinned_format = Jam{4};
   expect_same_bits_for_any_threads(*make_engine(), request);
+}
+
+// Three chunks, and more columns than are worked on at a time.
+TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsInChunks) {
+  const Mask mask = make_mask(149, 171, 0.4);
+  const PlanRequest request = make_request(mask, {problem_for(mask)});
+  const auto engine = make_engine();
+  Schedule in_chunks{Strategy::kRowTile, 4, 1, 1, LoopOrder::kPanelOuter, true, 64};
+  for (const Format& format : {Format{Jam{4}}, Format{Bsr{16, 16}}}) {
+    const Plan plan{format, {in_chunks}, {}};
+    if (check_schedule(make_kernel_spec(request.problems[0], format, in_chunks), engine->target()))
+      expect_same_bits_for_any_threads(*engine, request, plan);
+  }
 }
 
 // One row has a quarter of all weights, so that its panel is cut along n where that is allowed.
@@ -244,14 +261,14 @@ TEST_P(EmptyProduct, DoesWhatTheAlgebraSays) {
   product.verify(*plan);  // epilogue(0) everywhere
 }
 
-// One schedule of each kind (strategy, loop order, packing) that is legal for the problem and format.
+// One schedule of each kind (strategy, loop order, packing, chunks) that is legal for the problem and format.
 std::vector<Schedule> one_of_each_kind(const Problem& problem, const Format& format,
                                        const Target& target) {
   std::vector<Schedule> kinds;
   for (const Schedule& s : enumerate_schedules(make_kernel_spec(problem, format, {}), target))
     if (std::ranges::none_of(kinds, [&](const Schedule& known) {
-          return std::tie(s.strategy, s.order, s.pack) ==
-                 std::tie(known.strategy, known.order, known.pack);
+          return std::tie(s.strategy, s.order, s.pack, s.kc) ==
+                 std::tie(known.strategy, known.order, known.pack, known.kc);
         }))
       kinds.push_back(s);
   return kinds;

@@ -230,6 +230,21 @@ TEST(LongestShare, IsThatOfTheLargestNumberOfPieces) {
 }
 
 // Every part of a packed sddmm transposes C for itself: threads do not make that shorter.
+// A tile of B with all of K exceeds L2 (1 MiB of zen4), a chunk does not.
+TEST(DefaultPlanner, TakesChunksOfALongReducedDimension) {
+  const Target target = find_target("zen4").value();
+  Problem problem;
+  problem.m = 4096;
+  problem.k = 11008;
+  problem.n = 256;
+  const std::int64_t blocks = 256 * 688 / 2;
+  const auto ranked = rank_schedules(problem, Bsr{16, 16}, {blocks, blocks * 256}, target, 1);
+  EXPECT_GT(ranked.front().kc, 0) << to_text(ranked.front());
+  problem.k = 512;
+  for (const Schedule& schedule : rank_schedules(problem, Bsr{16, 16}, {4096, 1 << 20}, target, 1))
+    EXPECT_EQ(schedule.kc, 0);  // one chunk is none
+}
+
 TEST(DefaultPlanner, RepeatedPackingIsNotShared) {
   Problem problem;
   problem.op = Op::kSddmm;
@@ -327,7 +342,7 @@ TEST(EstimateCycles, IsBoundByTheBusiestResource) {
 TEST(EstimateCycles, GrowsWithTheFootprint) {
   const Target target = zen4();
   WorkEstimate work;
-  work.bytes_b = 1e6;
+  work.bytes_a = 1e6;
   work.footprint_bytes = static_cast<double>(target.caches.l2_bytes);
   const double in_l2 = estimate_cycles(work, target);
   work.footprint_bytes = static_cast<double>(target.caches.l3_bytes);
@@ -335,6 +350,17 @@ TEST(EstimateCycles, GrowsWithTheFootprint) {
   work.footprint_bytes *= 2;
   EXPECT_LT(in_l2, in_l3);
   EXPECT_LT(in_l3, estimate_cycles(work, target));
+}
+
+TEST(EstimateCycles, WhatIsReadAgainCountsByItsOwnSize) {
+  const Target target = zen4();
+  WorkEstimate work;
+  work.bytes_b = 1e6;
+  work.footprint_bytes = 1e9;
+  work.reused_bytes = 1e9;
+  const double in_memory = estimate_cycles(work, target);
+  work.reused_bytes = static_cast<double>(target.caches.l2_bytes);
+  EXPECT_LT(estimate_cycles(work, target), in_memory);
 }
 
 }  // namespace

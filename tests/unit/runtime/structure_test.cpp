@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/mask.h"
+#include "runtime/panel_index.h"
 #include "targets/base/bf16.h"
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
@@ -161,6 +162,19 @@ TEST(JamStructure, RefusesRowsOutOfRange) {
 }
 
 // Pairs lie side by side, rows under each other; bf16 rounds to the nearest.
+TEST(CutIntoChunks, CutsEachListWhereItsOriginsPassAMultiple) {
+  PanelIndex index;
+  index.lists = 2;
+  index.ptr = {0, 3, 3, 5, 9};  // two panels of two lists, one of them empty
+  index.origin = {0, 63, 64, 128, 191, 10, 20, 200, 250};
+  index.origin.resize(index.origin.size() + kOriginPadding, 0);
+  EXPECT_EQ(cut_into_chunks(index, 64, 4), (std::vector<std::int64_t>{0, 2, 3, 3, 3,  // list 0
+                                                                      3, 3, 3, 3,     // 1
+                                                                      3, 3, 5, 5,     // 2
+                                                                      7, 7, 7, 9}));
+  EXPECT_EQ(cut_into_chunks(index, 256, 1), index.ptr);
+}
+
 TEST(PackValues, PutsPairsSideBySide) {
   const Mask mask = Mask::from_blocks(4, 4, 2, 2, std::vector<std::uint8_t>{1, 0, 0, 1}).value();
   const auto s = make_structure(mask, Bsr{2, 2, 2});

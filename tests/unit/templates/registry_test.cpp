@@ -131,6 +131,61 @@ KernelSpec jam_spec(Op op, const Schedule& schedule) {
   return spec;
 }
 
+TEST(ChunkedSchedules, BreakTheseRules) {
+  const Target target = find_target("zen4").value();
+  const Schedule legal{Strategy::kRowTile, 8, 3, 1, LoopOrder::kPanelOuter, true, 1024};
+  KernelSpec spec;
+  spec.format = Bsr{16, 16};
+  spec.schedule = legal;
+  EXPECT_TRUE(check_schedule(spec, target));
+  const auto message = [&](const auto& change) {
+    KernelSpec broken = spec;
+    change(broken);
+    const auto checked = check_schedule(broken, target);
+    return checked ? std::string("legal") : checked.error().message;
+  };
+  EXPECT_EQ(message([](KernelSpec& s) { s.schedule.kc = 1000; }),
+            "kc 1000 is not a multiple of 64");
+  EXPECT_EQ(message([](KernelSpec& s) { s.schedule.kc = -64; }), "kc -64 is negative");
+  EXPECT_EQ(message([](KernelSpec& s) { s.schedule.pack = false; }),
+            "kc needs pack and loop order po");
+  EXPECT_EQ(message([](KernelSpec& s) { s.schedule.order = LoopOrder::kTileOuter; }),
+            "kc needs pack and loop order po");
+  EXPECT_EQ(message([](KernelSpec& s) {
+              s.op = Op::kSpmmTransposed;
+              s.types = ElementTypes::kBf16;
+              s.format = Bsr{16, 16, 2};
+            }),
+            "what is made once of a whole panel has no chunks: no kc for spmm_transposed of bf16");
+  EXPECT_EQ(message([](KernelSpec& s) {
+              s.layout_b = s.layout_c = Layout::kColMajor;
+              s.schedule = {Strategy::kColumnTile, 8, 1, 1, LoopOrder::kPanelOuter, false, 64};
+            }),
+            "kc is for the row strategy");
+}
+
+TEST(ChunkedSchedules, ReadBAgainFromAChunkAndCarrySums) {
+  const Target target = find_target("zen4").value();
+  KernelSpec spec;
+  spec.format = Bsr{16, 16};
+  spec.schedule = {Strategy::kRowTile, 6, 4, 1, LoopOrder::kPanelOuter, true, 0};
+  const BlockCounts counts{
+      .panels = 4, .blocks = 400, .weights = 102400, .rows_out = 64, .rows_in = 4000};
+  const WorkEstimate whole = estimate_work(spec, target, counts, 256);
+  spec.schedule.kc = 1024;
+  const WorkEstimate chunked = estimate_work(spec, target, counts, 256);
+  EXPECT_EQ(chunks_of(spec, counts.rows_in), 4);
+  EXPECT_EQ(whole.reused_bytes, 4000 * 256 * 4);
+  EXPECT_EQ(chunked.reused_bytes, 1024 * 256 * 4);
+  const double sums = 3.0 * 64 * 16;  // vectors, of three chunks
+  EXPECT_EQ(chunked.stores - whole.stores, sums);
+  EXPECT_EQ(chunked.vector_loads - whole.vector_loads, sums);
+  EXPECT_EQ(chunked.bytes_c - whole.bytes_c, 2 * sums * 64);
+  EXPECT_EQ(chunked.bytes_a, whole.bytes_a);
+  EXPECT_EQ(chunked.tile_passes, 4 * whole.tile_passes);
+  EXPECT_EQ(estimate_work(spec, target, counts, 512).bytes_a, 2 * whole.bytes_a);
+}
+
 TEST(JamSchedules, AreThereForEveryOperationAndLayout) {
   for (const char* const name : {"zen4", "x86-64-v3"}) {
     const Target target = find_target(name).value();

@@ -16,13 +16,13 @@ TEST(Schedule, EveryCombinationParsesBack) {
       for (const bool pack : {false, true})
         for (const int mr : {1, 4, 12, 28, 4096})
           for (const int nv : {1, 3, 8})
-            for (const int ku : {1, 4, 64}) {
-              const Schedule schedule{
-                  .strategy = strategy, .mr = mr, .nv = nv, .ku = ku, .order = order, .pack = pack};
-              const auto parsed = parse_schedule(to_text(schedule));
-              ASSERT_TRUE(parsed) << parsed.error().message;
-              ASSERT_EQ(*parsed, schedule);
-            }
+            for (const int ku : {1, 4, 64})
+              for (const int kc : {0, 64, 1024}) {
+                const Schedule schedule{strategy, mr, nv, ku, order, pack, kc};
+                const auto parsed = parse_schedule(to_text(schedule));
+                ASSERT_TRUE(parsed) << parsed.error().message;
+                ASSERT_EQ(*parsed, schedule);
+              }
 }
 
 TEST(Schedule, PrintsTheCanonicalName) {
@@ -35,6 +35,8 @@ TEST(Schedule, PrintsTheCanonicalName) {
                              .order = LoopOrder::kTileOuter,
                              .pack = true}),
             "col_mr12nv2ku4_to_pack");
+  EXPECT_EQ(to_text(Schedule{Strategy::kRowTile, 6, 4, 1, LoopOrder::kPanelOuter, true, 1024}),
+            "row_mr6nv4ku1_po_pack_kc1024");
 }
 
 TEST(Schedule, RefusesWhatItDoesNotPrint) {
@@ -51,6 +53,11 @@ TEST(Schedule, RefusesWhatItDoesNotPrint) {
                                  "row_mr8nv3ku4_po_",
                                  "row_mr8nv3ku4_po_packed",
                                  "row_mr8nv3ku4_po_pack_pack",
+                                 "row_mr8nv3ku4_po_pack_kc",
+                                 "row_mr8nv3ku4_po_pack_kc0",
+                                 "row_mr8nv3ku4_po_pack_kc064",
+                                 "row_mr8nv3ku4_po_pack_kc1048577",
+                                 "row_mr8nv3ku4_po_kc64_pack",
                                  "mr8nv3ku4_po",
                                  "tile_mr8nv3ku4_po",
                                  "rowmr8nv3ku4_po",
