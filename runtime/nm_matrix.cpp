@@ -43,7 +43,8 @@ void pack_indices(const Mask& mask, NmMatrix& matrix) {
   const std::int64_t n = matrix.pattern.n;
   for (std::int64_t row = 0; row < matrix.index_rows(); ++row)
     for (std::int64_t g = 0; g < matrix.groups(); ++g) {
-      std::uint64_t columns = nm_stored_columns(columns_used(matrix, mask, row, g), matrix.pattern);
+      std::uint64_t columns = nm_stored_columns(columns_used(matrix, mask, row, g),
+                                                {.n = matrix.pattern.n, .m = matrix.pattern.m});
       for (std::int64_t s = 0; s < n; ++s, columns &= columns - 1) {
         const auto [byte, shift] = place_of(matrix, row, g * n + s);
         matrix.indices[byte] |= static_cast<std::uint8_t>(std::countr_zero(columns) << shift);
@@ -64,29 +65,10 @@ void for_each_slot(const NmMatrix& matrix, Visit&& visit) {
 
 }  // namespace
 
-int nm_index_bits(std::int32_t m) {
-  if (m <= 4) return 2;
-  return m <= 16 ? 4 : 8;
-}
-
-int NmMatrix::index_bits() const {
-  return nm_index_bits(pattern.m);
-}
-
 std::int64_t NmMatrix::column(std::int64_t i, std::int64_t g, std::int64_t s) const {
   const auto [byte, shift] = place_of(*this, i / pattern.v, g * pattern.n + s);
   const int mask = (1 << index_bits()) - 1;
   return g * pattern.m + (indices[byte] >> shift & mask);
-}
-
-std::uint64_t nm_stored_columns(std::uint64_t used, const NmPattern& pattern) {
-  std::uint64_t columns = used;
-  const std::uint64_t group = (std::uint64_t{1} << pattern.m) - 1;
-  while (std::popcount(columns) < pattern.n) {
-    const std::uint64_t others = group & ~columns;
-    columns |= others & (~others + 1);  // the lowest
-  }
-  return columns;
 }
 
 Result<NmMatrix> compress_nm(const Mask& mask, const NmPattern& pattern,

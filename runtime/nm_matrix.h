@@ -20,6 +20,7 @@
 #include "runtime/mask.h"
 #include "runtime/nm_pattern.h"
 #include "targets/base/result.h"
+#include "templates/format.h"
 
 namespace lacuna {
 
@@ -30,7 +31,7 @@ struct NmMatrix {
   std::vector<std::uint8_t> indices;
 
   [[nodiscard]] std::int64_t groups() const { return (k + pattern.m - 1) / pattern.m; }  // of a row
-  [[nodiscard]] int index_bits() const;
+  [[nodiscard]] int index_bits() const { return NofM{pattern.n, pattern.m}.index_bits(); }
   [[nodiscard]] std::int64_t index_rows() const { return (m + pattern.v - 1) / pattern.v; }
   [[nodiscard]] std::int64_t index_row_bytes() const {
     return (groups() * pattern.n * index_bits() + 7) / 8;
@@ -40,13 +41,6 @@ struct NmMatrix {
 
   bool operator==(const NmMatrix&) const = default;
 };
-
-// Bits that hold a column of a group of m: 2, 4 or 8.
-[[nodiscard]] int nm_index_bits(std::int32_t m);
-
-// The n distinct columns, ascending, that a group of m stores whose weights are in the columns `used` (bits, at most n):
-// those, and the lowest others.
-[[nodiscard]] std::uint64_t nm_stored_columns(std::uint64_t used, const NmPattern& pattern);
 
 // Row-major dense[i*lda + j] at the weights of the mask. Errors: kInvalidArgument (check_conforms; lda < k, too few
 // elements), kIo (no memory).

@@ -17,6 +17,7 @@
 #include "runtime/mask.h"
 #include "targets/base/result.h"
 #include "targets/base/text.h"
+#include "templates/format.h"
 
 namespace lacuna {
 namespace {
@@ -167,6 +168,16 @@ Result<Mask> prune_to_n_of_m(std::span<const float> weights, std::int64_t m, std
     }
   }
   return std::move(builder).finish();
+}
+
+std::uint64_t nm_stored_columns(std::uint64_t used, const NofM& format) {
+  std::uint64_t columns = used;
+  const std::uint64_t group = (std::uint64_t{1} << format.m) - 1;
+  while (std::popcount(columns) < format.n) {
+    const std::uint64_t others = group & ~columns;
+    columns |= others & (~others + 1);  // the lowest
+  }
+  return columns;
 }
 
 Result<> check_conforms(const Mask& mask, const NmPattern& pattern) {

@@ -12,6 +12,7 @@
 
 #include "runtime/mask.h"
 #include "targets/base/result.h"
+#include "templates/format.h"
 
 namespace lacuna {
 
@@ -24,8 +25,6 @@ struct NmPattern {
 
   auto operator<=>(const NmPattern&) const = default;
 };
-
-inline constexpr std::int32_t kMaxNmGroup = 32;
 
 // Errors: kInvalidArgument unless 1 <= n < m <= kMaxNmGroup and v >= 1.
 [[nodiscard]] Result<> check_pattern(const NmPattern& pattern);
@@ -50,6 +49,10 @@ inline constexpr std::int32_t kMaxNmGroup = 32;
 // Whether the mask conforms: the rows of a vector together use at most n columns of each group.
 // Errors: kInvalidArgument for a bad pattern, or naming the first rows and group that use more.
 [[nodiscard]] Result<> check_conforms(const Mask& mask, const NmPattern& pattern);
+
+// The n distinct columns, ascending, that a group stores whose weights are in the columns `used` (bits, at most n): those,
+// and the lowest others.
+[[nodiscard]] std::uint64_t nm_stored_columns(std::uint64_t used, const NofM& format);
 
 // The pattern a mask was plainly made for: each complete group of each row holds exactly n weights, for the smallest m
 // for which that is so, and v is the largest power of two up to 64 whose vectors have equal rows. Nothing for masks

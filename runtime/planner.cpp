@@ -6,12 +6,16 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "runtime/bsr_structure.h"
 #include "runtime/mask.h"
+#include "runtime/nm_pattern.h"
 #include "runtime/structure.h"
+#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
@@ -81,18 +85,24 @@ std::vector<Format> only_exact(const Mask& mask, const std::vector<Format>& form
 Format clamp_format(const Format& format, const Mask& mask) {
   return std::visit(
       PerFormat{[&](const Bsr& bsr) -> Format { return clamp_to(bsr, mask); },
-                [&](const Jam& jam) -> Format { return Jam{clamp_to({jam.r, 1}, mask).r}; }},
+                [&](const Jam& jam) -> Format { return Jam{clamp_to({jam.r, 1}, mask).r}; },
+                [](const NofM& nm) -> Format { return nm; }},
       format);
 }
 
+Result<> check_pinned_nm(const PlanRequest& request, const NofM& nm) {
+  LACUNA_TRY_VOID(check_format(nm));
+  if (auto conforms = check_conforms(*request.mask, {.n = nm.n, .m = nm.m}); !conforms)
+    return add_context("format " + to_text(nm), std::move(conforms).error());
+  return {};
+}
+
 Result<> check_pinned(const PlanRequest& request, const Format& format) {
+  for (const Problem& problem : request.problems)
+    LACUNA_TRY_VOID(check_operation(problem.op, problem.types, format));
+  if (const auto* const nm = std::get_if<NofM>(&format)) return check_pinned_nm(request, *nm);
+  if (std::holds_alternative<Jam>(format)) return check_format(format);
   const std::int32_t group = group_of_plan(request);
-  if (std::holds_alternative<Jam>(format)) {
-    if (group != 1)
-      return make_error(ErrorCode::kUnsupported, "jammed rows are for f32, not for {}",
-                        to_text(request.problems.front().types));
-    return check_format(format);
-  }
   const auto& block = std::get<Bsr>(format);
   for (const auto& [name, dim] : {std::pair{"r", block.r}, std::pair{"c", block.c}})
     if (dim < 1 || dim > kMaxBlockDim)
@@ -103,6 +113,29 @@ Result<> check_pinned(const PlanRequest& request, const Format& format) {
                       "format {} has no whole groups of {} elements, which {} needs",
                       to_text(format), group, to_text(request.problems.front().types));
   return {};
+}
+
+// N:M has kernels for products with few columns only: with more, panels of blocks or of jammed rows do the same work
+// without a permute for each FMA.
+constexpr std::int64_t kMaxDecodeColumns = 16;
+
+bool is_decoding(const PlanRequest& request) {
+  return std::ranges::all_of(request.problems, [](const Problem& problem) {
+    return problem.op == Op::kSpmm && problem.types == ElementTypes::kF32 && problem.n > 0 &&
+           problem.n <= kMaxDecodeColumns;
+  });
+}
+
+// The usual patterns, those that store least first, then those with the shortest indices. (1:2 is 2:4, whose tables
+// are fuller.)
+constexpr std::array kNmFormats = {NofM{1, 32}, NofM{1, 16}, NofM{2, 32}, NofM{1, 8},
+                                   NofM{2, 16}, NofM{4, 32}, NofM{1, 4},  NofM{2, 8},
+                                   NofM{4, 16}, NofM{2, 4},  NofM{4, 8},  NofM{8, 16}};
+
+std::optional<NofM> conforming_format(const Mask& mask) {
+  for (const NofM& nm : kNmFormats)
+    if (check_conforms(mask, {.n = nm.n, .m = nm.m})) return nm;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -151,6 +184,8 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
         if (const Bsr block{r, c, group}; serves_groups(request, block)) add(block);
     for (const std::int32_t r : kJams)
       if (mask.m() > 1 && group == 1) add(Jam{r});
+    if (is_decoding(request))
+      if (const auto nm = conforming_format(mask)) add(*nm);
   }
   if (request.padding == Padding::kExact) formats = only_exact(mask, formats);
   return formats;
@@ -164,12 +199,13 @@ BlockCounts block_counts(const Problem& problem, const Format& format, const Sto
   counts.blocks = stored.blocks;
   counts.weights = stored.weights;
   const bool transposed = problem.op == Op::kSpmmTransposed;
-  counts.panels = std::visit(PerFormat{[&](const Bsr& bsr) {
-                                         return transposed ? panels_of(problem.k, bsr.c)
-                                                           : panels_of(problem.m, bsr.r);
-                                       },
-                                       [&](const Jam& jam) { return panels_of(problem.m, jam.r); }},
-                             format);
+  counts.panels = std::visit(
+      PerFormat{[&](const Bsr& bsr) {
+                  return transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
+                },
+                [&](const Jam& jam) { return panels_of(problem.m, jam.r); },
+                [&](const NofM&) { return panels_of(problem.m, kNmPanelRows); }},
+      format);
   counts.rows_out = transposed ? problem.k : problem.m;
   counts.rows_in = transposed ? problem.m : problem.k;
   return counts;

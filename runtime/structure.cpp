@@ -14,6 +14,8 @@
 #include "runtime/elements.h"
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
+#include "runtime/nm_structure.h"
+#include "runtime/panel_index.h"
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
@@ -32,7 +34,8 @@ void for_each_stored(const Structure& s, Visit&& visit) {
 Result<Structure> make_structure(const Mask& mask, const Format& format) {
   return std::visit(
       PerFormat{[&](const Bsr& bsr) -> Result<Structure> { return make_bsr_structure(mask, bsr); },
-                [&](const Jam& jam) -> Result<Structure> { return make_jam_structure(mask, jam); }},
+                [&](const Jam& jam) -> Result<Structure> { return make_jam_structure(mask, jam); },
+                [&](const NofM& nm) -> Result<Structure> { return make_nm_structure(mask, nm); }},
       format);
 }
 
@@ -49,7 +52,8 @@ const PanelIndex& panel_index(const Structure& s, PanelDirection direction) {
       PerFormat{[&](const BsrStructure& bsr) -> const PanelIndex& {
                   return direction == PanelDirection::kBlockRows ? bsr.by_row : bsr.by_column;
                 },
-                [](const JamStructure& jam) -> const PanelIndex& { return jam.by_row; }},
+                [](const JamStructure& jam) -> const PanelIndex& { return jam.by_row; },
+                [](const NmStructure& nm) -> const PanelIndex& { return nm.by_row; }},
       s);
 }
 
@@ -78,14 +82,16 @@ void unpack_values(const Structure& s, DType type, const void* values, float* de
 
 void clear_unowned(const Structure& s, DType type, void* values) {
   std::visit(PerFormat{[&](const BsrStructure& bsr) { clear_edge_overlap(bsr, type, values); },
-                       [](const JamStructure&) {}},  // every value is a weight
+                       [](const JamStructure&) {},  // every value is a weight
+                       [&](const NmStructure& nm) { clear_unowned(nm, type, values); }},
              s);
 }
 
 bool is_exact(const Structure& s, const Mask& mask) {
-  return std::visit(PerFormat{[&](const BsrStructure& bsr) { return is_exact(bsr, mask); },
-                              [](const JamStructure&) { return true; }},
-                    s);
+  return std::visit(
+      PerFormat{[&](const BsrStructure& bsr) { return is_exact(bsr, mask); },
+                [](const JamStructure&) { return true; }, [](const NmStructure&) { return true; }},
+      s);
 }
 
 void for_each_weight(const Structure& s, const WeightVisit& visit) {
@@ -93,23 +99,35 @@ void for_each_weight(const Structure& s, const WeightVisit& visit) {
 }
 
 StoredCounts stored_in(const Structure& s) {
+  if (const auto* const nm = std::get_if<NmStructure>(&s))
+    return {nm->panels() * nm->groups(), nm->values_count()};
   const PanelIndex& index = panel_index(s, PanelDirection::kBlockRows);
   return {index.entries_before(index.panels()), values_count(s)};
 }
 
+namespace {
+StoredCounts nm_stored(std::int64_t m, std::int64_t k, const NofM& format) {
+  const std::int64_t panels = (m + kNmPanelRows - 1) / kNmPanelRows;
+  const std::int64_t groups = panels * ((k + format.m - 1) / format.m);
+  return {groups, groups * format.n * kNmPanelRows};
+}
+}  // namespace
+
 std::vector<StoredCounts> count_stored(const Mask& mask, std::span<const Format> formats) {
   std::vector<Bsr> shapes;
   shapes.reserve(formats.size());
-  for (const Format& format : formats)
-    shapes.push_back(counted_as(format));
+  for (const Format& format : formats)  // of N:M the sizes decide: its place stays
+    shapes.push_back(std::holds_alternative<NofM>(format) ? Bsr{1, 1} : counted_as(format));
   const std::vector<std::int64_t> blocks = count_blocks(mask, shapes);
   std::vector<StoredCounts> counts;
+  counts.reserve(formats.size());
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    const std::int64_t weights =
-        std::visit(PerFormat{[&](const Bsr& bsr) { return blocks[i] * bsr.r * bsr.c; },
-                             [&](const Jam&) { return mask.nnz(); }},
-                   formats[i]);
-    counts.push_back({blocks[i], weights});
+    counts.push_back(std::visit(
+        PerFormat{
+            [&](const Bsr& bsr) -> StoredCounts { return {blocks[i], blocks[i] * bsr.r * bsr.c}; },
+            [&](const Jam&) -> StoredCounts { return {blocks[i], mask.nnz()}; },
+            [&](const NofM& nm) { return nm_stored(mask.m(), mask.k(), nm); }},
+        formats[i]));
   }
   return counts;
 }

@@ -13,6 +13,7 @@
 #include "runtime/bsr_structure.h"
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
+#include "runtime/nm_structure.h"
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
@@ -20,9 +21,10 @@
 
 namespace lacuna {
 
-using Structure = std::variant<BsrStructure, JamStructure>;
+using Structure = std::variant<BsrStructure, JamStructure, NmStructure>;
 
-// Block and row counts beyond the matrix are clamped. Errors: those of make_bsr_structure and make_jam_structure.
+// Block and row counts beyond the matrix are clamped. Errors: those of make_bsr_structure, make_jam_structure and
+// make_nm_structure.
 [[nodiscard]] Result<Structure> make_structure(const Mask& mask, const Format& format);
 
 [[nodiscard]] Format format_of(const Structure& s);  // as clamped
@@ -42,14 +44,14 @@ void clear_unowned(const Structure& s, DType type, void* values);
 // True if every stored element is in the mask, whose sizes must be the structure's.
 [[nodiscard]] bool is_exact(const Structure& s, const Mask& mask);
 
-// Calls visit(row, column, index of the value) for each stored element of A, padding included, in the order of the
-// values.
+// Calls visit(row, column, index of the value) for each stored element of A, padding of blocks included (of N:M what
+// fills up is not), in the order of the values.
 using WeightVisit = std::function<void(std::int64_t row, std::int64_t col, std::int64_t index)>;
 void for_each_weight(const Structure& s, const WeightVisit& visit);
 
 // What a format stores of a mask.
 struct StoredCounts {
-  std::int64_t blocks = 0;   // jammed rows: columns of panels
+  std::int64_t blocks = 0;   // jammed rows: columns of panels; N:M: groups of panels
   std::int64_t weights = 0;  // padding included
 };
 [[nodiscard]] StoredCounts stored_in(const Structure& s);

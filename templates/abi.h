@@ -19,7 +19,8 @@ inline constexpr std::int64_t kOriginPadding = 8;
 
 // One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end).
 // A *panel* is a block row or a block column of A, as panel_direction() says (registry.h); of jammed rows it is always
-// their panel, and an entry is a column of it.
+// their panel, and an entry is a column of it. Of N:M a panel is 16 rows, and an entry is a word of packed indices
+// (format.h): all panels have as many.
 struct KernelArgs {
   void* values;  // all of A's; read by spmm*, written by sddmm. Types of elements: element_types.h
   // [panels + 1] entries of panel p are [ptr[p], ptr[p+1]). Jammed rows: [panels * groups + 1], those of group g of
@@ -28,6 +29,7 @@ struct KernelArgs {
   const std::int64_t* ptr;
   // Per entry: where the block begins along the other dimension of A (element, not block, index). That is a row of B
   // for spmm and for spmm_transposed by block columns; a row of C for sddmm and for spmm_transposed by block rows.
+  // N:M: the word itself.
   const std::int32_t* origin;
   const std::int32_t*
       block;  // per entry: the block's number in values; null = the entry's own number

@@ -13,6 +13,7 @@
 #include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/permute.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -70,7 +71,9 @@ std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
       return registers;
     case Strategy::kScatter:
       return transposes ? columns : 0;  // a row-major C, or its copy in scratch, is such a tile
-    case Strategy::kMatrixTile:         // all its sums go through scratch
+    case Strategy::kPermute:            // its results lie in scratch, column by column
+      return transposes ? 0 : kNmPanelRows * lanes;
+    case Strategy::kMatrixTile:  // all its sums go through scratch
     case Strategy::kSddmmTile:
       break;
   }
@@ -173,6 +176,8 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
              kMatrixTileRows * kMatrixTileRows * spec.schedule.mr * spec.schedule.nv;
     case Strategy::kSddmmTile:
       return sddmm_scratch(spec, target, rows_in, rows_out, n);
+    case Strategy::kPermute:
+      return permute_scratch_floats(spec, target, rows_in, n);
   }
   return 0;
 }
@@ -199,6 +204,8 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
       // The reduction runs over n.
       return {true, false, width,
               packs_c(spec) || (is_jammed(spec) && spec.layout_c == Layout::kColMajor)};
+    case Strategy::kPermute:
+      return {true, true, s.mr, true};
   }
   return {};
 }

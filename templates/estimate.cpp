@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <variant>
 
 #include "targets/base/dtype.h"
 #include "targets/target.h"
@@ -13,6 +14,7 @@
 #include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/permute.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -375,6 +377,8 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Target& target, const Shape&
       return matrix_tile(spec, target, s, counts);
     case Strategy::kSddmmTile:
       return sddmm_tile(spec, s, counts);
+    case Strategy::kPermute:
+      break;  // of N:M only
   }
   return {};
 }
@@ -407,7 +411,8 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   const Shape s = shape_of(spec, target, n);
   WorkEstimate work =
       std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, target, s, counts); },
-                           [&](const Jam&) { return jam_work(spec, s, counts); }},
+                           [&](const Jam&) { return jam_work(spec, s, counts); },
+                           [&](const NofM&) { return permute_work(spec, target, counts, n); }},
                  spec.format);
   const auto rows_in = static_cast<double>(counts.rows_in);
   const auto rows_out = static_cast<double>(counts.rows_out);
@@ -415,6 +420,8 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   const double dense =
       rows_in * (sddmm ? s.c_bytes : s.b_bytes) + rows_out * (sddmm ? s.b_bytes : s.c_bytes);
   work.footprint_bytes = static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
+  if (const auto* const nm = std::get_if<NofM>(&spec.format))
+    work.footprint_bytes += static_cast<double>(counts.weights) * nm->index_bits() / 8;
   if (work.reused_bytes == 0) work.reused_bytes = work.footprint_bytes;
   // Widened elements take two FMAs a group, and as many instructions to widen the scalar.
   const bool vector_code = spec.schedule.strategy != Strategy::kMatrixTile;

@@ -21,6 +21,7 @@ struct FormatText {
     return fmt::format("bsr{}x{}{}", bsr.r, bsr.c, group);
   }
   std::string operator()(const Jam& jam) const { return fmt::format("jam{}", jam.r); }
+  std::string operator()(const NofM& nm) const { return fmt::format("nm{}of{}", nm.n, nm.m); }
 };
 
 Result<> check_group(const Bsr& bsr) {
@@ -65,16 +66,32 @@ Result<Format> parse_jam(std::string_view rows, std::string_view text) {
   return Jam{.r = static_cast<std::int32_t>(*r)};
 }
 
+Result<Format> parse_nm(std::string_view dims, std::string_view text) {
+  const auto n = parse_digits(cut_digits(dims));
+  const bool separated = cut_prefix(dims, "of");
+  const auto m = parse_digits(dims);
+  if (!n || !separated || !m)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format '{}' is not nm<n>of<m>, for example nm2of4", text);
+  if (*m < 2 || *m > kMaxNmGroup || *n < 1 || *n >= *m)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format '{}': groups are from 2 to {} columns, of which at least one and not "
+                      "all are kept",
+                      text, kMaxNmGroup);
+  return NofM{.n = static_cast<std::int32_t>(*n), .m = static_cast<std::int32_t>(*m)};
+}
+
 }  // namespace
 
 std::int32_t group_of(const Format& format) {
   return std::visit(
-      PerFormat{[](const Bsr& bsr) { return bsr.group; }, [](const Jam&) { return 1; }}, format);
+      PerFormat{[](const Bsr& bsr) { return bsr.group; }, [](const auto&) { return 1; }}, format);
 }
 
 Bsr counted_as(const Format& format) {
   return std::visit(
-      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; }},
+      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; },
+                [](const NofM& nm) { return Bsr{kNmPanelRows, nm.m}; }},
       format);
 }
 
@@ -93,6 +110,14 @@ Result<> check_format(const Format& format) {
                                 return make_error(ErrorCode::kInvalidArgument,
                                                   "{} jammed rows are outside 1 to {}", jam.r,
                                                   kMaxJam);
+                              },
+                              [](const NofM& nm) -> Result<> {
+                                if (nm.m >= 2 && nm.m <= kMaxNmGroup && nm.n >= 1 && nm.n < nm.m)
+                                  return {};
+                                return make_error(ErrorCode::kInvalidArgument,
+                                                  "{} of {} columns is not N of M with 1 <= N < M "
+                                                  "<= {}",
+                                                  nm.n, nm.m, kMaxNmGroup);
                               }},
                     format);
 }
@@ -105,8 +130,9 @@ Result<Format> parse_format(std::string_view text) {
   std::string_view rest = text;
   if (cut_prefix(rest, "bsr")) return parse_bsr(rest, text);
   if (cut_prefix(rest, "jam")) return parse_jam(rest, text);
+  if (cut_prefix(rest, "nm")) return parse_nm(rest, text);
   return make_error(ErrorCode::kInvalidArgument,
-                    "format '{}' is not known, known are bsr<r>x<c> and jam<r>", text);
+                    "format '{}' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>", text);
 }
 
 }  // namespace lacuna

@@ -56,11 +56,39 @@ struct Jam {
   }
 };
 
+// N:M: n of every m columns that follow one another. For products with few dense columns (decoding), where reading A is
+// most of the cost: an index takes 2 to 8 bits, and a panel's rows lie side by side, so that vectors run along them.
+//
+// Panel p covers rows [16p, 16p + 16), group g columns [g*m, g*m + m). A group of a row stores n values in ascending
+// columns. Where fewer are in the mask, and in rows beyond M, the lowest other columns of the group fill up, with zeros;
+// in the last group they may lie beyond K (kernels take zeros for B there).
+// Values: row i of panel p, slot s of group g is values[((p*groups + g)*n + s)*16 + i].
+// Indices (KernelArgs::origin): in the same order, index_words() words for the 16 rows of a slot. The column within the
+// group of row i is the b = index_bits() bits of word i % words from bit b * (i / words) on.
+struct NofM {
+  std::int32_t n = 2;
+  std::int32_t m = 4;
+
+  [[nodiscard]] int index_bits() const {
+    if (m <= 4) return 2;
+    return m <= 16 ? 4 : 8;
+  }
+  [[nodiscard]] int index_words() const { return index_bits() / 2; }  // 16 rows in words of 32 bits
+  auto operator<=>(const NofM&) const = default;
+  template <class Self, class Visit>
+  static constexpr void for_each_field(Self& self, Visit&& visit) {
+    visit("n", self.n);
+    visit("m", self.m);
+  }
+};
+
 // Closed set: a new format makes the compiler list every place that must handle it (std::visit).
-using Format = std::variant<Bsr, Jam>;
+using Format = std::variant<Bsr, Jam, NofM>;
 
 inline constexpr std::int32_t kMaxBlockDim = 64;
 inline constexpr std::int32_t kMaxGroup = 4;
+inline constexpr std::int32_t kMaxNmGroup = 32;
+inline constexpr std::int32_t kNmPanelRows = 16;
 inline constexpr std::int32_t kMaxJam = 6;  // 63 groups: code grows as r * 2^(r-1)
 
 // For std::visit over formats.
@@ -71,12 +99,14 @@ struct PerFormat : Cases... {
 
 // Elements of a row of A that lie side by side in the values.
 [[nodiscard]] std::int32_t group_of(const Format& format);
-// The blocks that are counted for a format: a column of jammed rows is one of r x 1.
+// The blocks that are counted for a format: a column of jammed rows is one of r x 1, a group of N:M in a panel one of
+// 16 x m.
 [[nodiscard]] Bsr counted_as(const Format& format);
 // Errors: kInvalidArgument, naming what is out of range.
 [[nodiscard]] Result<> check_format(const Format& format);
 
-[[nodiscard]] std::string to_text(const Format& format);  // "bsr32x1", "bsr32x2g2", "jam4"
+[[nodiscard]] std::string to_text(
+    const Format& format);  // "bsr32x1", "bsr32x2g2", "jam4", "nm2of4"
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 
 }  // namespace lacuna

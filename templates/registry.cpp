@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include "targets/base/dtype.h"
@@ -14,6 +15,7 @@
 #include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/permute.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
 #include "templates/spec_dims.h"
@@ -54,9 +56,6 @@ int registers_needed(const KernelSpec& spec, const Target& target) {
 // Values are stored in the groups that the elements are multiplied in.
 Result<> check_group(const KernelSpec& spec) {
   const std::int32_t group = group_elements(spec.types);
-  if (is_jammed(spec) && group != 1)
-    return make_error(ErrorCode::kUnsupported, "jammed rows are for f32, not for {}",
-                      to_text(spec.types));
   if (group_of(spec.format) != group)
     return make_error(ErrorCode::kInvalidArgument, "{} stores groups of {}, {} needs {}",
                       to_text(spec.format), group_of(spec.format), to_text(spec.types), group);
@@ -65,15 +64,6 @@ Result<> check_group(const KernelSpec& spec) {
                       "the {} rows of a block are not a multiple of group {}", dims_of(spec).depth,
                       group);
   return {};
-}
-
-Result<> check_registers(const KernelSpec& spec, const Target& target, int needed) {
-  // LLVM's allocator needs some slack to place every value without a spill.
-  const int usable = target.vector_registers - target.vector_registers / 16;
-  if (needed <= usable) return {};
-  return make_error(ErrorCode::kInvalidArgument,
-                    "mr {} x nv {} needs {} vector registers, {} has {} to use", spec.schedule.mr,
-                    spec.schedule.nv, needed, target.name, usable);
 }
 
 Result<> check_chunks(const KernelSpec& spec) {
@@ -242,6 +232,7 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
 }
 
 bool has_strategy(const KernelSpec& spec, Strategy strategy) {
+  if (is_nm(spec) || strategy == Strategy::kPermute) return false;  // enumerate_permutes
   switch (strategy) {
     case Strategy::kRowTile:
     case Strategy::kColumnTile:
@@ -252,6 +243,8 @@ bool has_strategy(const KernelSpec& spec, Strategy strategy) {
       return spec.op == Op::kSpmm && !is_jammed(spec);
     case Strategy::kSddmmTile:
       return spec.op == Op::kSddmm;
+    case Strategy::kPermute:
+      break;
   }
   return false;
 }
@@ -291,6 +284,8 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
       return {1, 2, 3, 4, 5};
     case Strategy::kSddmmTile:
       return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20};
+    case Strategy::kPermute:
+      break;
   }
   return {};
 }
@@ -299,6 +294,15 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
 constexpr int kLeastChunkedTile = 8;
 
 }  // namespace
+
+Result<> check_registers(const KernelSpec& spec, const Target& target, int needed) {
+  // LLVM's allocator needs some slack to place every value without a spill.
+  const int usable = target.vector_registers - target.vector_registers / 16;
+  if (needed <= usable) return {};
+  return make_error(ErrorCode::kInvalidArgument,
+                    "mr {} x nv {} needs {} vector registers, {} has {} to use", spec.schedule.mr,
+                    spec.schedule.nv, needed, target.name, usable);
+}
 
 Result<> check_schedule(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
@@ -322,12 +326,16 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       !multiplies_groups(spec.types, target))
     return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} (VPDPBUSD)",
                       target.name, to_text(spec.types));
+  LACUNA_TRY_VOID(check_operation(spec.op, spec.types, spec.format));
   LACUNA_TRY_VOID(check_group(spec));
   // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
   if (!multiplies_groups(spec.types, target) && s.ku != 1)
     return make_error(ErrorCode::kInvalidArgument, "{} is widened on {}, which needs ku 1",
                       to_text(spec.types), target.name);
   if (is_jammed(spec)) LACUNA_TRY_VOID(check_jammed(spec));
+  if (is_nm(spec) != (s.strategy == Strategy::kPermute))
+    return make_error(ErrorCode::kInvalidArgument, "format {} does not go with the {} strategy",
+                      to_text(spec.format), to_text(s.strategy));
   switch (s.strategy) {
     case Strategy::kRowTile:
       if (spec.op == Op::kSddmm)
@@ -341,11 +349,25 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return check_matrix_tile(spec, target);
     case Strategy::kSddmmTile:
       return check_sddmm_tile(spec, target);
+    case Strategy::kPermute:
+      return check_permute(spec, target);
   }
   return {};
 }
 
+Result<> check_operation(Op op, ElementTypes types, const Format& format) {
+  const bool nm = std::holds_alternative<NofM>(format);
+  if (nm && op != Op::kSpmm)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format {} has kernels for spmm only, not for {}", to_text(format),
+                      to_text(op));
+  if (types == ElementTypes::kF32 || std::holds_alternative<Bsr>(format)) return {};
+  return make_error(ErrorCode::kUnsupported, "{} are for f32, not for {}",
+                    nm ? "N:M kernels" : "jammed rows", to_text(types));
+}
+
 std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
+  if (is_nm(spec)) return enumerate_permutes(spec, target);
   std::vector<Schedule> legal;
   for (const auto& [strategy, name] : EnumNames<Strategy>::kNames) {
     if (!has_strategy(spec, strategy)) continue;

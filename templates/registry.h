@@ -27,7 +27,7 @@ extern const std::uint32_t kTemplateVersion;
 [[nodiscard]] Result<> check_schedule(const KernelSpec& spec, const Target& target);
 
 // Every schedule worth trying for the spec (its schedule field is ignored), all legal, in a fixed order.
-// At least one for every op, layout, epilogue and block shape.
+// At least one for every op that the format has kernels for (check_operation), layout, epilogue and format.
 [[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
                                                         const Target& target);
 
@@ -76,6 +76,10 @@ inline constexpr std::int64_t kLineFloats = 16;
 inline constexpr std::int64_t kMatrixTileRows = 16;
 inline constexpr std::int64_t kTileConfigFloats = 16;
 
+// Whether there are kernels of the operation on the format, for such elements. Errors: kInvalidArgument, kUnsupported,
+// naming both.
+[[nodiscard]] Result<> check_operation(Op op, ElementTypes types, const Format& format);
+
 // Floats of KernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,
                                           std::int64_t rows_in, std::int64_t rows_out,
@@ -97,12 +101,13 @@ enum class PanelDirection : std::uint8_t { kBlockRows, kBlockColumns };
 // What the kernel does per call, for prediction: exact counts from the block structure.
 struct BlockCounts {
   std::int64_t panels = 0;   // output panels (block rows, or block columns for spmm_transposed)
-  std::int64_t blocks = 0;   // stored blocks; jammed rows: columns of panels
+  std::int64_t blocks = 0;   // stored blocks; jammed rows: columns of panels; N:M: groups of panels
   std::int64_t weights = 0;  // stored values, padding included
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
 };
 struct WorkEstimate {
-  double fmas = 0;          // vector FMAs, padding of tails and tiles included
+  // Vector FMAs, padding of tails and tiles included; of N:M also the permutes, which share their units.
+  double fmas = 0;
   double vector_loads = 0;  // full-width loads in the inner loops
   double broadcasts = 0;
   double stores = 0;

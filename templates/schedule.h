@@ -15,13 +15,15 @@
 namespace lacuna {
 
 // Which template makes the kernel. Each holds an accumulator tile of mr scalars x nv vectors in registers and
-// updates it by outer products of mr broadcast scalars and nv vectors.
+// updates it by outer products of mr broadcast scalars and nv vectors; kPermute by mr vectors permuted for each of nv.
 enum class Strategy : std::uint8_t {
   kRowTile,  // vectors along n; A's values are broadcast (spmm, spmm_transposed)
   kScatter,  // spmm_transposed for narrow blocks and jammed rows: rows of B stay in registers, C is updated in cache
   kColumnTile,  // vectors along A's rows (columns when transposed); B's elements are broadcast; C column-major
   kMatrixTile,  // tiles of a matrix unit (AMX): mr tiles of 16 tokens x nv tiles of 16 of A's rows
   kSddmmTile,  // vectors along A's rows; C's elements are broadcast; reduction over n. Jammed rows: vectors along n
+  kPermute,  // N:M, spmm of few columns: vectors along A's rows; B's elements are permuted to them. mr columns at once,
+             // nv panels, ku groups
 };
 
 template <>
@@ -30,7 +32,8 @@ struct EnumNames<Strategy> {
                                         std::pair{Strategy::kScatter, std::string_view("scatter")},
                                         std::pair{Strategy::kColumnTile, std::string_view("col")},
                                         std::pair{Strategy::kMatrixTile, std::string_view("amx")},
-                                        std::pair{Strategy::kSddmmTile, std::string_view("dot")}};
+                                        std::pair{Strategy::kSddmmTile, std::string_view("dot")},
+                                        std::pair{Strategy::kPermute, std::string_view("perm")}};
 };
 
 enum class LoopOrder : std::uint8_t {

@@ -26,4 +26,8 @@ struct BlockDims {
   return std::holds_alternative<Jam>(spec.format);
 }
 
+[[nodiscard]] inline bool is_nm(const KernelSpec& spec) {
+  return std::holds_alternative<NofM>(spec.format);
+}
+
 }  // namespace lacuna

@@ -58,6 +58,7 @@ double level_rate(const Target& target, const MachineRates& rates, double footpr
 // The register tile is a set of independent FMA chains; too few of them leave the pipes waiting for results.
 double chain_efficiency(const Schedule& schedule, const Target& target) {
   if (schedule.strategy == Strategy::kScatter) return 1.0;
+  if (schedule.strategy == Strategy::kPermute) return 1.0;               // has sums enough
   const double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
   const double needed = target.pipes.fma_per_cycle * target.pipes.fma_latency;
   return needed > 0 ? std::min(1.0, chains / needed) : 1.0;
@@ -76,7 +77,7 @@ double overlapped(std::initializer_list<double> parts) {
 // are over block rows.
 double block_visits(const KernelSpec& spec, const BlockCounts& counts, double tile_passes) {
   if (spec.schedule.strategy == Strategy::kSddmmTile) return 0;
-  const std::int32_t r = std::visit([](const auto& format) { return format.r; }, spec.format);
+  const std::int32_t r = counted_as(spec.format).r;
   const std::int64_t lists =
       spec.schedule.strategy == Strategy::kScatter ? (counts.rows_in + r - 1) / r : counts.panels;
   return lists > 0 ? tile_passes * static_cast<double>(counts.blocks) / static_cast<double>(lists)
@@ -119,9 +120,11 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   // Vector loads and broadcasts use the same ports.
   p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;
-  p.memory_s = kShareBeyondL1 *
-               ((work.bytes_a + work.bytes_c) / level_rate(target, rates, work.footprint_bytes) +
-                work.bytes_b / level_rate(target, rates, work.reused_bytes));
+  // Decoding reads each weight once: nothing of them is in L1.
+  const double share_a = spec.schedule.strategy == Strategy::kPermute ? 1 : kShareBeyondL1;
+  p.memory_s = (share_a * work.bytes_a + kShareBeyondL1 * work.bytes_c) /
+                   level_rate(target, rates, work.footprint_bytes) +
+               kShareBeyondL1 * work.bytes_b / level_rate(target, rates, work.reused_bytes);
   const double visits = block_visits(spec, counts, work.tile_passes);
   p.overhead_s = (work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) +
                   visits * kBlockVisitCycles + work.loop_ends * kLoopEndCycles) /

@@ -40,6 +40,9 @@ Result<std::unique_ptr<llvm::Module>> lower(llvm::LLVMContext& context, const Ke
       else
         emit_sddmm_tile(builder);
       break;
+    case Strategy::kPermute:
+      emit_permute(builder);
+      break;
   }
   builder.finish();
   return module;

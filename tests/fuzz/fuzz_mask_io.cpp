@@ -14,6 +14,8 @@
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
 #include "runtime/mask_io.h"
+#include "runtime/nm_pattern.h"
+#include "runtime/nm_structure.h"
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -51,6 +53,15 @@ void check_mask(const Mask& mask) {
   std::int64_t weights = 0;
   lacuna::for_each_weight(*jammed, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
     require(mask.at(row, col) && index == weights++);
+  });
+  require(weights == mask.nnz());
+  const auto packed = lacuna::make_nm_structure(mask, {31, 32});
+  require(packed.has_value() == lacuna::check_conforms(mask, {31, 32}).has_value());
+  if (!packed) return;
+  weights = 0;
+  lacuna::for_each_weight(*packed, [&](std::int64_t row, std::int64_t col, std::int64_t) {
+    require(mask.at(row, col));
+    ++weights;
   });
   require(weights == mask.nnz());
 }

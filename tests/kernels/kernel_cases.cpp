@@ -8,6 +8,7 @@
 #include <ostream>
 #include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "targets/base/fields.h"
@@ -19,6 +20,7 @@
 #include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/permute.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -41,6 +43,10 @@ constexpr std::array<Bsr, 14> kBlocks = {{{1, 1},
                                           {3, 1},
                                           {64, 1},
                                           {1, 64}}};
+
+// Every width of index and of table, groups that are no power of two, many weights in a group.
+constexpr std::array<NofM, 10> kNofMs = {
+    {{1, 2}, {2, 4}, {1, 4}, {4, 8}, {3, 5}, {1, 16}, {2, 11}, {7, 32}, {2, 24}, {2, 3}}};
 
 std::vector<Target> test_targets() {
   std::vector<Target> targets;
@@ -67,6 +73,7 @@ std::vector<Format> formats_for(Op op, ElementTypes types) {
   formats.assign(kBlocks.begin(), kBlocks.end());
   for (std::int32_t r = 1; r <= kMaxJam; ++r)
     formats.emplace_back(Jam{r});
+  formats.insert(formats.end(), kNofMs.begin(), kNofMs.end());
   return formats;
 }
 
@@ -143,6 +150,8 @@ std::int64_t tile_width(const KernelCase& kernel_case) {
       if (std::holds_alternative<Jam>(kernel_case.spec.format))
         return std::int64_t{s.ku} * kernel_case.target.f32_lanes();
       return packs_c(kernel_case.spec) ? kPackedColumns : kernel_case.target.f32_lanes();
+    case Strategy::kPermute:
+      return s.mr;
   }
   return 1;
 }
@@ -184,9 +193,13 @@ std::vector<KernelCase> make_kernel_cases() {
 }
 
 std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
-  // Jammed rows: as blocks of 7 columns, so that a panel's columns fall into several groups.
+  // Jammed rows: as blocks of 7 columns, so that a panel's columns fall into several groups. N:M: all panels that are
+  // taken at once, and as many groups.
+  const Schedule& schedule = kernel_case.spec.schedule;
   const auto [r, c, group] = std::visit(
-      PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 7}; }},
+      PerFormat{
+          [](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 7}; },
+          [&](const NofM& nm) { return Bsr{kNmPanelRows * schedule.nv, nm.m * schedule.ku}; }},
       kernel_case.spec.format);
   const std::int64_t w = tile_width(kernel_case);
   std::vector<std::int64_t> widths = {1, w - 1, w, w + 1, 2 * w + 3};
@@ -213,6 +226,16 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     shape.k = 301;
     shape.n = w + kernel_case.target.f32_lanes() + 3;
     shape.mask = MaskKind::kRandom;
+    shapes.push_back(shape);
+  }
+  if (std::holds_alternative<NofM>(kernel_case.spec.format)) {
+    // More columns than are packed at a time; fewer rows than a panel, fewer columns than a group.
+    RunShape shape = shapes.front();
+    shape.n = 2 * permute_shape(kernel_case.spec, kernel_case.target.f32_lanes()).stretch + 1;
+    shapes.push_back(shape);
+    shape.m = 5;
+    shape.k = 1;
+    shape.n = 1;
     shapes.push_back(shape);
   }
   // More panels than are collected at a time before they are transposed into a column-major C.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "runtime/mask.h"
@@ -36,6 +38,27 @@ class Draw {
   std::mt19937 engine_;
   Numbers numbers_;
 };
+
+// A mask that conforms: groups that are full, partly so, or empty.
+Mask make_nm_mask(const RunShape& shape, const NofM& nm, Draw& draw) {
+  auto builder = MaskBuilder::create(shape.m, shape.k).value();
+  for (std::int64_t i = 0; i < shape.m; ++i)
+    for (std::int64_t begin = 0; begin < shape.k; begin += nm.m) {
+      const bool empty_panel = i / kNmPanelRows % 2 == 0;
+      if (shape.mask == MaskKind::kEmpty) continue;
+      if (shape.mask == MaskKind::kEmptyPanels && empty_panel) continue;
+      const bool full = shape.mask == MaskKind::kFull || draw.chance(0.5);
+      const std::int64_t end = std::min<std::int64_t>(shape.k, begin + nm.m);
+      std::int64_t room = nm.n;
+      for (std::int64_t j = begin; j < end; ++j) {
+        const double share = static_cast<double>(room) / static_cast<double>(end - j);
+        if (room == 0 || !draw.chance(full ? share : share / 2)) continue;
+        builder.insert(i, j);
+        --room;
+      }
+    }
+  return std::move(builder).finish();
+}
 
 // The blocks a mask for the format is made of: jammed rows take single weights.
 Bsr mask_block(const Format& format) {
@@ -119,7 +142,9 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   Draw draw(kernel_case.name + std::to_string(shape.n), shape.numbers);
   KernelInputs inputs;
   inputs.shape = shape;
-  const Mask mask = make_mask(shape, mask_block(spec.format), draw);
+  const auto* const nm = std::get_if<NofM>(&spec.format);
+  const Mask mask = nm != nullptr ? make_nm_mask(shape, *nm, draw)
+                                  : make_mask(shape, mask_block(spec.format), draw);
   auto structure = make_structure(mask, spec.format);
   EXPECT_TRUE(structure) << structure.error().message;
   inputs.structure = std::move(*structure);

@@ -129,8 +129,21 @@ std::string words(const Jam& jam) {
   return fmt::format(kJamWords, fmt::arg("r", jam.r), fmt::arg("groups", jam.groups()));
 }
 
+constexpr const char* kNmWords =
+    R"( * A: {n} of every {m} columns, panels of 16 rows; groups = ceil(K / {m}). Row i of panel p, slot s of group g at
+ *    values[((p * groups + g) * {n} + s) * 16 + i]; rows beyond M are zeros. Its column within the group: bits from
+ *    {bits} * (i / {words}) on, {bits} of them, of origin[((p * groups + g) * {n} + s) * {words} + i % {words}]. The columns
+ *    of a group of a row ascend and differ; zeros fill up. ptr is not read.
+)";
+
+std::string words(const NofM& nm) {
+  return fmt::format(kNmWords, fmt::arg("n", nm.n), fmt::arg("m", nm.m),
+                     fmt::arg("bits", nm.index_bits()), fmt::arg("words", nm.index_words()));
+}
+
 // What the kernel walks, and what its entries' origins are rows of.
 std::string walk_words(const KernelSpec& spec) {
+  if (std::holds_alternative<NofM>(spec.format)) return {};  // said with the format
   const bool by_rows = panel_direction(spec) == PanelDirection::kBlockRows;
   const bool of_b = spec.op == Op::kSpmm || (spec.op == Op::kSpmmTransposed && !by_rows);
   return fmt::format(" * Panels are {} of A; the origin of an entry is its first row of {}.\n",

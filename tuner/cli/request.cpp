@@ -96,7 +96,7 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
                       " (bf16f32: bf16 operands, f32 results)")
       ->capture_default_str();
   verb.add_option("--format", options.format,
-                  "storage format, e.g. bsr16x1 or jam4 (default: chosen by the tuner)");
+                  "storage format, e.g. bsr16x1, jam4 or nm2of4 (default: chosen by the tuner)");
 }
 
 void add_request_options(CLI::App& verb, RequestOptions& options) {

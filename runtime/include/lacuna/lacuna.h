@@ -180,17 +180,19 @@ typedef struct lacuna_plan_options {
   size_t struct_size; /* sizeof(lacuna_plan_options) */
   int32_t block_r;    /* 0 = chosen by the planner; else 1..64, with block_c */
   int32_t block_c;
-  int32_t exact;      /* 1: store exactly the mask's elements (what training needs) */
-  const char* format; /* NULL, or a format's name ("bsr16x1", "jam4"): overrides block_r, block_c */
+  int32_t exact; /* 1: store exactly the mask's elements (what training needs) */
+  const char*
+      format; /* NULL, or a format's name ("bsr16x1", "jam4", "nm2of4"): overrides block_r, block_c */
 } lacuna_plan_options;
 
 LACUNA_API lacuna_status lacuna_plan_create(lacuna_context* context, const lacuna_mask* mask,
                                             const lacuna_problem* problems, size_t problem_count,
                                             const lacuna_plan_options* options, lacuna_plan** out);
 LACUNA_API void lacuna_plan_destroy(lacuna_plan* plan);
-/* Floats of a values buffer. Padding inside blocks counts; jammed rows have none. */
+/* Floats of a values buffer. Padding inside blocks counts; jammed rows have none. N:M formats store n of each group, for
+ * a multiple of 16 rows; they serve spmm of few columns only. */
 LACUNA_API int64_t lacuna_plan_values_count(const lacuna_plan* plan);
-/* "bsr32x1" or "jam4" / the kernel's canonical name / "default", "predicted", "measured". Live as long as the plan. */
+/* "bsr32x1", "jam4" or "nm2of4" / the kernel's canonical name / "default", "predicted", "measured". Live as long as the plan. */
 LACUNA_API const char* lacuna_plan_format(const lacuna_plan* plan);
 LACUNA_API const char* lacuna_plan_kernel(const lacuna_plan* plan, size_t problem);
 LACUNA_API const char* lacuna_plan_provenance(const lacuna_plan* plan);

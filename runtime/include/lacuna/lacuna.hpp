@@ -207,7 +207,7 @@ class Mask {
 
 // lacuna_plan_options with defaults.
 struct PlanOptions {
-  std::string format;  // "bsr16x1", "jam4"; empty = chosen by the planner
+  std::string format;  // "bsr16x1", "jam4", "nm2of4"; empty = chosen by the planner
   bool exact = false;  // store exactly the mask's elements
 };
 

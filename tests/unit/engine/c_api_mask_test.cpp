@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "lacuna/lacuna.h"
+#include "tests/unit/codegen/temp_cache.h"
 
 namespace lacuna {
 namespace {
 
-// A pattern that lives as long as the call it is made for.
-struct Pattern {
-  lacuna_n_of_m value;
-  operator const lacuna_n_of_m*() const { return &value; }
-};
-Pattern of_pattern(std::int32_t n, std::int32_t m, std::int32_t v) {
-  return {{sizeof(lacuna_n_of_m), n, m, v}};
+// Valid until the next call.
+const lacuna_n_of_m* of_pattern(std::int32_t n, std::int32_t m, std::int32_t v) {
+  static lacuna_n_of_m pattern;
+  pattern = {sizeof pattern, n, m, v};
+  return &pattern;
 }
 
 TEST(CApiMask, PrunesToNOfMAndChecksIt) {
@@ -57,11 +58,65 @@ TEST(CApiMask, ReportsWhatPruningCannotDo) {
   EXPECT_EQ(lacuna_mask_prune_n_of_m(2, 6, a.data(), 6, nullptr, &pruned),
             LACUNA_ERROR_INVALID_ARGUMENT);
   EXPECT_STREQ(lacuna_last_error(), "pattern is null");
-  Pattern sizeless = of_pattern(2, 4, 1);
-  sizeless.value.struct_size = 0;
-  EXPECT_EQ(lacuna_mask_prune_n_of_m(2, 6, a.data(), 6, sizeless, &pruned),
+  lacuna_n_of_m sizeless = *of_pattern(2, 4, 1);
+  sizeless.struct_size = 0;
+  EXPECT_EQ(lacuna_mask_prune_n_of_m(2, 6, a.data(), 6, &sizeless, &pruned),
             LACUNA_ERROR_INVALID_ARGUMENT);
   EXPECT_STREQ(lacuna_last_error(), "pattern.struct_size 0 is not in [8, 4096]");
+}
+
+// From dense weights to a product with one column: the pattern's own format.
+TEST(CApiMask, APrunedMaskIsDecodedInItsFormat) {
+  constexpr std::int64_t kM = 70, kK = 130;
+  const test::TempCache cache;
+  const std::string folder = cache.path().string();
+  lacuna_context_options options{};
+  options.struct_size = sizeof options;
+  options.cache_folder = folder.c_str();
+  lacuna_context* context = nullptr;
+  ASSERT_EQ(lacuna_context_create(&options, &context), LACUNA_OK) << lacuna_last_error();
+  std::vector<float> a(kM * kK), b(kK), c(kM, -1.0F);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    a[i] = static_cast<float>(i * 7 % 23) - 11;  // products of integers are exact
+  for (std::size_t j = 0; j < b.size(); ++j)
+    b[j] = static_cast<float>(j % 5) - 2;
+  lacuna_mask* mask = nullptr;
+  ASSERT_EQ(lacuna_mask_prune_n_of_m(kM, kK, a.data(), kK, of_pattern(2, 8, 1), &mask), LACUNA_OK);
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.n = 1;
+  lacuna_plan* plan = nullptr;
+  ASSERT_EQ(lacuna_plan_create(context, mask, &problem, 1, nullptr, &plan), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_STREQ(lacuna_plan_format(plan), "nm2of8");
+  ASSERT_EQ(lacuna_plan_values_count(plan), 80 * 17 * 2);
+  std::vector<float> values(80 * 17 * 2), pruned(kM * kK);
+  ASSERT_EQ(lacuna_plan_pack(plan, a.data(), kK, values.data()), LACUNA_OK);
+  ASSERT_EQ(lacuna_plan_unpack(plan, values.data(), pruned.data(), kK), LACUNA_OK);
+  lacuna_operands operands = LACUNA_OPERANDS_INIT;
+  operands.values = values.data();
+  operands.b = b.data();
+  operands.ldb = 1;
+  operands.c = c.data();
+  operands.ldc = 1;
+  operands.n = 1;
+  ASSERT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  for (std::size_t i = 0; i < kM; ++i) {
+    float sum = 0;
+    for (std::size_t j = 0; j < kK; ++j)
+      sum += pruned[i * kK + j] * b[j];
+    EXPECT_EQ(c[i], sum) << i;
+  }
+  lacuna_plan_destroy(plan);
+
+  problem.op = LACUNA_OP_SDDMM;
+  lacuna_plan_options pinned{};
+  pinned.struct_size = sizeof pinned;
+  pinned.format = "nm2of8";
+  EXPECT_EQ(lacuna_plan_create(context, mask, &problem, 1, &pinned, &plan),
+            LACUNA_ERROR_INVALID_ARGUMENT);
+  EXPECT_STREQ(lacuna_last_error(), "format nm2of8 has kernels for spmm only, not for sddmm");
+  lacuna_mask_destroy(mask);
+  lacuna_context_destroy(context);
 }
 
 }  // namespace

@@ -137,6 +137,20 @@ TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsWithSkewedRows) {
   }
 }
 
+TEST_F(EngineFixture, NOfMHasTheSameBitsForAnyNumberOfThreads) {
+  const auto engine = make_engine();
+  for (const auto& [n, m] : {std::pair{2, 4}, std::pair{1, 8}})
+    for (const Layout layout_b : {Layout::kRowMajor, Layout::kColMajor})
+      for (const Layout layout_c : {Layout::kRowMajor, Layout::kColMajor}) {
+        const Mask mask = make_random_nm_mask(519, 1023, n, m, 1).value();
+        PlanRequest request = make_request(mask, {make_problem(mask)});
+        request.problems[0].layout_b = layout_b;
+        request.problems[0].layout_c = layout_c;
+        request.pinned_format = NofM{n, m};
+        expect_same_bits_for_any_threads(*engine, request);
+      }
+}
+
 INSTANTIATE_TEST_SUITE_P(ExecutablePlan, PlannedProduct,
                          testing::Combine(testing::Values(Op::kSpmm, Op::kSpmmTransposed,
                                                           Op::kSddmm),
@@ -286,7 +300,8 @@ TEST_P(EmptyProduct, DoesSoWithEveryKindOfKernel) {
   Problem problem = make_problem(*mask, op);
   if (op != Op::kSddmm) problem.epilogue = {.bias = true, .activation = Activation::kRelu};
   std::set<Strategy> strategies;
-  for (const Format& format : {Format{Bsr{16, 16}}, Format{Bsr{16, 1}}, Format{Jam{4}}})
+  for (const Format& format :
+       {Format{Bsr{16, 16}}, Format{Bsr{16, 1}}, Format{Jam{4}}, Format{NofM{2, 4}}})
     for (const Layout layout_c : {Layout::kRowMajor, Layout::kColMajor}) {
       problem.layout_b = layout;
       problem.layout_c = layout_c;

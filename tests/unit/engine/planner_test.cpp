@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <functional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -141,6 +140,25 @@ INSTANTIATE_TEST_SUITE_P(
                    ErrorCode::kInvalidArgument, "block r 65 is not in [1, 64]"},
         BadRequest{"PinnedC", [](PlanRequest& r) { r.pinned_format = Bsr{1, 0}; },
                    ErrorCode::kInvalidArgument, "block c 0 is not in [1, 64]"},
+        BadRequest{"PinnedNOfM", [](PlanRequest& r) { r.pinned_format = NofM{4, 4}; },
+                   ErrorCode::kInvalidArgument,
+                   "4 of 4 columns is not N of M with 1 <= N < M <= 32"},
+        BadRequest{"NotNOfM", [](PlanRequest& r) { r.pinned_format = NofM{1, 4}; },
+                   ErrorCode::kInvalidArgument,
+                   "format nm1of4: row 0 has weights in 4 of the columns 4 to 7, 1:4 allows 1"},
+        BadRequest{"NOfMForAnotherOperation",
+                   [](PlanRequest& r) {
+                     r.pinned_format = NofM{1, 4};
+                     r.problems[0].op = Op::kSddmm;
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "format nm1of4 has kernels for spmm only, not for sddmm"},
+        BadRequest{"NOfMOfPairs",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kBf16;
+                     r.pinned_format = NofM{1, 4};
+                   },
+                   ErrorCode::kUnsupported, "N:M kernels are for f32, not for bf16"},
         BadRequest{"NoThreads", [](PlanRequest& r) { r.threads = 0; }, ErrorCode::kInvalidArgument,
                    "threads 0 is not positive"},
         BadRequest{"PinnedOddPairs",

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,6 +14,7 @@
 #include "runtime/mask.h"
 #include "runtime/nm_pattern.h"
 #include "targets/base/result.h"
+#include "templates/format.h"
 
 namespace lacuna {
 namespace {

@@ -2,21 +2,23 @@
 #include "runtime/nm_pattern.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
 #include <limits>
 #include <optional>
+#include <ostream>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "runtime/mask.h"
 #include "targets/base/result.h"
+#include "templates/format.h"
 
 namespace lacuna {
 namespace {

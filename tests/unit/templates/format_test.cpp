@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -70,7 +71,7 @@ TEST(Format, RefusesBlocksOutOfRange) {
 TEST(Format, UnknownFormatNamesTheKnown) {
   for (const std::string text : {"", "csr", "BSR32x1"})
     EXPECT_EQ(parse_format(text).error().message,
-              "format '" + text + "' is not known, known are bsr<r>x<c> and jam<r>");
+              "format '" + text + "' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>");
 }
 
 TEST(Format, JammedRowsParseBack) {
@@ -89,6 +90,36 @@ TEST(Format, RefusesOtherJammedRows) {
   for (const std::string text : {"jam0", "jam7"})
     EXPECT_EQ(parse_format(text).error().message,
               "format '" + text + "': jammed rows are from 1 to 6");
+}
+
+TEST(Format, EveryNOfMParsesBack) {
+  for (std::int32_t m = 2; m <= kMaxNmGroup; ++m)
+    for (std::int32_t n = 1; n < m; ++n) {
+      const auto parsed = parse_format(to_text(NofM{.n = n, .m = m}));
+      ASSERT_TRUE(parsed) << parsed.error().message;
+      ASSERT_EQ(*parsed, (Format{NofM{.n = n, .m = m}}));
+    }
+  EXPECT_EQ(to_text(NofM{.n = 2, .m = 4}), "nm2of4");
+}
+
+TEST(Format, RefusesOtherNOfM) {
+  for (const std::string text :
+       {"nm", "nm2", "nm2of", "nmof4", "nm02of4", "nm2of04", "nm2x4", "nm-2of4", "nm2of4 "})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text + "' is not nm<n>of<m>, for example nm2of4");
+  for (const std::string text : {"nm0of4", "nm4of4", "nm5of4", "nm1of1", "nm1of33"})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text +
+                  "': groups are from 2 to 32 columns, of which at least one and not all are kept");
+}
+
+TEST(Format, IndicesOfNOfMTakeTwoFourOrEightBits) {
+  for (const auto& [m, bits] : {std::pair{2, 2}, std::pair{4, 2}, std::pair{5, 4}, std::pair{16, 4},
+                                std::pair{17, 8}, std::pair{32, 8}}) {
+    const NofM nm{.n = 1, .m = m};
+    EXPECT_EQ(nm.index_bits(), bits) << m;
+    EXPECT_EQ(nm.index_words() * 32, bits * 16) << m;
+  }
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ std::vector<KernelSpec> all_specs(const Schedule& schedule) {
                {"none", "bias", "bias_relu", "scale", "scale_rows_dgelu_tanh", "silu_gate",
                 "scale_bias_gelu_erf_gate_residual", "drelu", "residual"})
             for (const bool accumulate : {false, true})
-              for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}}})
+              for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}},
+                                           Format{NofM{.n = 2, .m = 16}}})
                 specs.push_back({.op = op,
                                  .types = types,
                                  .layout_b = b,
@@ -99,7 +100,8 @@ TEST_P(KernelNameFaults, QuoteTheNameAndThePart) {
 }
 
 const std::string kSchedule =
-    "' is not <row|scatter|col|amx|dot>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack], for example "
+    "' is not <row|scatter|col|amx|dot|perm>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack], for "
+    "example "
     "row_mr4nv1ku1_po";
 
 INSTANTIATE_TEST_SUITE_P(
@@ -110,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "does not begin with one of: spmm, spmm_transposed, sddmm"},
         BadName{"OpOnly", "spmm", "does not begin with one of: spmm, spmm_transposed, sddmm"},
         BadName{"Format", "spmm_csr_f32_brow_crow_zen4_row_mr4nv1ku1_po",
-                "format 'csr' is not known, known are bsr<r>x<c> and jam<r>"},
+                "format 'csr' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>"},
         BadName{"Block", "spmm_bsr1x65_f32_brow_crow_zen4_row_mr4nv1ku1_po",
                 "format 'bsr1x65': block dimensions are from 1 to 64"},
         BadName{

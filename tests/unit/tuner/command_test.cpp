@@ -251,5 +251,21 @@ TEST(KernelHeader, SaysHowJammedRowsAreStored) {
   EXPECT_NE(header.find("const int64_t* first_value;"), std::string::npos);
 }
 
+TEST(KernelHeader, SaysHowNOfMIsStored) {
+  RequestOptions options;
+  options.format = "nm2of8";
+  const auto choices = choose_by_options(options, "zen4");
+  ASSERT_TRUE(choices) << choices.error().message;
+  const std::string header = kernel_header(choices->front());
+  EXPECT_NE(header.find("A: 2 of every 8 columns, panels of 16 rows; groups = ceil(K / 8)."),
+            std::string::npos)
+      << header;
+  EXPECT_NE(header.find("4 * (i / 2) on, 4 of them, of origin[((p * groups + g) * 2 + s) * 2 + i % "
+                        "2]."),
+            std::string::npos)
+      << header;
+  EXPECT_EQ(header.find("the origin of an entry"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace lacuna::cli

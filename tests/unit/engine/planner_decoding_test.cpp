@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What planners offer and choose for products with few dense columns.
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+#include <gtest/gtest.h>
+
+#include "runtime/mask.h"
+#include "runtime/nm_pattern.h"
+#include "runtime/planner.h"
+#include "targets/target.h"
+#include "targets/target_yaml.h"
+#include "templates/element_types.h"
+#include "templates/format.h"
+#include "templates/problem.h"
+#include "tests/unit/engine/engine_fixture.h"
+
+namespace lacuna {
+namespace {
+
+using test::make_problem;
+using test::make_request;
+
+PlanRequest request_for(const Mask& mask, Op op = Op::kSpmm) {
+  PlanRequest request = make_request(mask, {make_problem(mask, op)});
+  request.target = find_target("zen4").value();
+  return request;
+}
+
+// The smallest usual pattern, with the shortest indices, and only where all is spmm of few columns.
+TEST(CandidateFormats, ForDecodingIncludeNOfM) {
+  const auto last_for = [](const Mask& mask, std::int64_t n, Op op = Op::kSpmm) {
+    PlanRequest request = request_for(mask, op);
+    request.problems[0].n = n;
+    return to_text(candidate_formats(request).back());
+  };
+  for (const auto& [n, m, name] :
+       {std::tuple{2, 4, "nm2of4"}, std::tuple{1, 4, "nm1of4"}, std::tuple{2, 8, "nm2of8"},
+        std::tuple{1, 16, "nm1of16"}, std::tuple{1, 2, "nm2of4"}, std::tuple{4, 32, "nm4of32"}}) {
+    const Mask mask = make_random_nm_mask(64, 128, n, m, 1).value();
+    for (const std::int64_t columns : {1, 8, 16})
+      EXPECT_EQ(last_for(mask, columns), name);
+    EXPECT_EQ(last_for(mask, 17), "jam6");
+    EXPECT_EQ(last_for(mask, 0), "jam6");  // unknown
+    EXPECT_EQ(last_for(mask, 4, Op::kSpmmTransposed), "jam6");
+    EXPECT_EQ(last_for(mask, 4, Op::kSddmm), "jam6");
+  }
+  EXPECT_EQ(last_for(make_random_block_mask(64, 128, 1, 1, 0.6, 1).value(), 1), "jam6");
+
+  const Mask mask = make_random_nm_mask(64, 128, 2, 4, 1).value();
+  PlanRequest request = request_for(mask);
+  request.problems[0].n = 1;
+  request.padding = Padding::kExact;
+  EXPECT_EQ(to_text(candidate_formats(request).back()), "nm2of4");  // stores nothing else
+  request.problems.push_back(make_problem(mask, Op::kSddmm));
+  EXPECT_EQ(to_text(candidate_formats(request).back()), "jam6");
+}
+
+TEST(DefaultPlanner, DecodesNOfMInItsFormat) {
+  for (const auto& [n, m] : {std::pair{2, 4}, std::pair{1, 4}, std::pair{1, 16}}) {
+    const Mask mask = make_random_nm_mask(1024, 1024, n, m, 1).value();
+    for (const std::int64_t columns : {1, 2, 3, 4, 8}) {
+      PlanRequest request = request_for(mask);
+      request.problems[0].n = columns;
+      const auto plan = DefaultPlanner("").plan(request);
+      ASSERT_TRUE(plan) << plan.error().message;
+      EXPECT_EQ(to_text(plan->format), "nm" + std::to_string(n) + "of" + std::to_string(m));
+      EXPECT_EQ(plan->schedules[0].mr, columns);
+    }
+  }
+}
+
+TEST(CandidateFormats, OfPairsHaveNoNOfM) {
+  const Mask mask = make_random_nm_mask(64, 128, 2, 4, 1).value();
+  PlanRequest request = request_for(mask);
+  request.problems[0].n = 1;
+  request.problems[0].types = ElementTypes::kBf16;
+  for (const Format& format : candidate_formats(request))
+    EXPECT_TRUE(std::holds_alternative<Bsr>(format)) << to_text(format);
+}
+
+}  // namespace
+}  // namespace lacuna
