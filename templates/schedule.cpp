@@ -41,8 +41,9 @@ bool cut_dim(std::string_view& text, std::string_view key, std::int32_t& dim) {
 bool cut_chunk(std::string_view& text, std::int32_t& kc) {
   const std::size_t at = text.rfind(kChunkKey);
   if (at == std::string_view::npos) return true;
-  const auto value = parse_digits(text.substr(at + kChunkKey.size()));
-  if (!value || *value < 1 || *value > kMaxChunk) return false;
+  std::string_view digits = text.substr(at + kChunkKey.size());
+  const auto value = parse_digits(cut_digits(digits));
+  if (!digits.empty() || !value || *value < 1 || *value > kMaxChunk) return false;
   kc = static_cast<std::int32_t>(*value);
   text = text.substr(0, at);
   return true;

@@ -248,9 +248,9 @@ TEST(LongestShare, IsThatOfTheLargestNumberOfPieces) {
 }
 
 // Every part of a packed sddmm transposes C for itself: threads do not make that shorter.
-// A tile of B with all of K exceeds L2 (1 MiB of zen4), a chunk does not.
+// A tile of B with all of K exceeds L2 (2 MiB), a chunk does not.
 TEST(DefaultPlanner, TakesChunksOfALongReducedDimension) {
-  const Target target = find_target("zen4").value();
+  const Target target = find_target("sapphire-rapids").value();
   Problem problem;
   problem.m = 4096;
   problem.k = 11008;
