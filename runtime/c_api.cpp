@@ -19,9 +19,11 @@
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
+#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target_yaml.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 
@@ -94,14 +96,38 @@ Result<std::unique_ptr<lacuna_plan>> make_plan(lacuna_context& context, PlanRequ
   return plan;
 }
 
-Result<> check_pack(const lacuna_plan* plan, const float* a, std::int64_t lda,
-                    const float* values) {
+// The problem's own, of a plan that a caller asks about.
+const Problem* find_problem(const lacuna_plan* plan, std::size_t problem) {
+  if (plan == nullptr || problem >= plan->executable->problems().size()) return nullptr;
+  return &plan->executable->problems()[problem];
+}
+
+// A dense matrix and a buffer of values that are packed or unpacked.
+struct PackedPair {
+  const void* a = nullptr;
+  std::int64_t lda = 0;
+  std::int32_t type = LACUNA_TYPE_F32;  // of a
+  const void* values = nullptr;
+};
+
+// Returns the type of the values.
+Result<DType> check_pack(const lacuna_plan* plan, std::size_t number, const PackedPair& given) {
   LACUNA_TRY_VOID(require(plan, "plan"));
-  const Problem& problem = plan->executable->problems().front();
-  LACUNA_TRY(const std::size_t extent, extent_of(problem.m, problem.k, lda));
-  if (extent != 0) LACUNA_TRY_VOID(require(a, "a"));
-  if (plan->executable->values_count() != 0) LACUNA_TRY_VOID(require(values, "values"));
-  return {};
+  const Problem* const problem = find_problem(plan, number);
+  if (problem == nullptr)
+    return make_error(ErrorCode::kInvalidArgument, "problem {} is not below the plan's {}", number,
+                      plan->executable->problems().size());
+  LACUNA_TRY_VOID(require_in(given.type, 0, LACUNA_TYPE_S32, "type"));
+  const auto type = static_cast<DType>(given.type);
+  const DType values = values_type(*problem);
+  if (type != DType::kF32 && type != values)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "a is of {}, but values of {} are packed from f32 or from {}", to_text(type),
+                      to_text(values), to_text(values));
+  LACUNA_TRY(const std::size_t extent, extent_of(problem->m, problem->k, given.lda));
+  if (extent != 0) LACUNA_TRY_VOID(require(given.a, "a"));
+  if (plan->executable->values_count() != 0) LACUNA_TRY_VOID(require(given.values, "values"));
+  return values;
 }
 
 }  // namespace
@@ -160,23 +186,50 @@ const char* lacuna_plan_provenance(const lacuna_plan* plan) {
   return plan == nullptr ? "" : plan->provenance.c_str();
 }
 
-lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t lda,
-                               float* values) {
+int32_t lacuna_type_bytes(int32_t type) {
+  return type < 0 || type > LACUNA_TYPE_S32 ? 0
+                                            : lacuna::size_bytes(static_cast<lacuna::DType>(type));
+}
+int32_t lacuna_plan_type_of_values(const lacuna_plan* plan, size_t problem) {
+  const lacuna::Problem* const found = lacuna::find_problem(plan, problem);
+  return found == nullptr ? -1 : static_cast<int32_t>(lacuna::values_type(*found));
+}
+int32_t lacuna_plan_type_of_b(const lacuna_plan* plan, size_t problem) {
+  const lacuna::Problem* const found = lacuna::find_problem(plan, problem);
+  return found == nullptr ? -1 : static_cast<int32_t>(lacuna::operand_types(found->types).dense);
+}
+int32_t lacuna_plan_type_of_c(const lacuna_plan* plan, size_t problem) {
+  const lacuna::Problem* const found = lacuna::find_problem(plan, problem);
+  return found == nullptr ? -1 : static_cast<int32_t>(lacuna::dense_type_of_c(*found));
+}
+
+lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t lda, void* values) {
+  return lacuna_plan_pack_from(plan, 0, a, LACUNA_TYPE_F32, lda, values);
+}
+
+lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const void* values, float* a,
+                                 int64_t lda) {
+  return lacuna_plan_unpack_to(plan, 0, values, a, LACUNA_TYPE_F32, lda);
+}
+
+lacuna_status lacuna_plan_pack_from(const lacuna_plan* plan, size_t problem, const void* a,
+                                    int32_t type, int64_t lda, void* values) {
   return guarded([&]() -> lacuna::Result<> {
-    LACUNA_TRY_VOID(lacuna::check_pack(plan, a, lda, values));
-    lacuna::pack_values(plan->executable->structure(), a, lda,
-                        lacuna::values_type(plan->executable->problems().front()), values);
+    LACUNA_TRY(const lacuna::DType packed,
+               lacuna::check_pack(plan, problem, {a, lda, type, values}));
+    lacuna::pack_elements(plan->executable->structure(), static_cast<lacuna::DType>(type), a, lda,
+                          packed, values);
     return {};
   });
 }
 
-lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const float* values, float* a,
-                                 int64_t lda) {
+lacuna_status lacuna_plan_unpack_to(const lacuna_plan* plan, size_t problem, const void* values,
+                                    void* a, int32_t type, int64_t lda) {
   return guarded([&]() -> lacuna::Result<> {
-    LACUNA_TRY_VOID(lacuna::check_pack(plan, a, lda, values));
-    lacuna::unpack_values(plan->executable->structure(),
-                          lacuna::values_type(plan->executable->problems().front()), values, a,
-                          lda);
+    LACUNA_TRY(const lacuna::DType packed,
+               lacuna::check_pack(plan, problem, {a, lda, type, values}));
+    lacuna::unpack_elements(plan->executable->structure(), packed, values,
+                            static_cast<lacuna::DType>(type), a, lda);
     return {};
   });
 }

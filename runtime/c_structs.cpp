@@ -9,9 +9,11 @@
 #include "runtime/c_api_support.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
+#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "templates/activation.h"
+#include "templates/element_types.h"
 #include "templates/epilogue.h"
 #include "templates/problem.h"
 
@@ -24,6 +26,18 @@ static_assert(static_cast<int>(Activation::kRelu) == LACUNA_ACTIVATION_RELU &&
               static_cast<int>(Activation::kGeluTanh) == LACUNA_ACTIVATION_GELU_TANH &&
               static_cast<int>(Activation::kSilu) == LACUNA_ACTIVATION_SILU &&
               EnumNames<Activation>::kNames.size() == LACUNA_ACTIVATION_SILU + 1);
+static_assert(static_cast<int>(ElementTypes::kBf16) == LACUNA_TYPES_BF16 &&
+              static_cast<int>(ElementTypes::kBf16F32) == LACUNA_TYPES_BF16_F32 &&
+              static_cast<int>(ElementTypes::kS8S8F32) == LACUNA_TYPES_S8_S8_F32 &&
+              static_cast<int>(ElementTypes::kS8U8F32) == LACUNA_TYPES_S8_U8_F32 &&
+              static_cast<int>(ElementTypes::kS8S8Bf16) == LACUNA_TYPES_S8_S8_BF16 &&
+              static_cast<int>(ElementTypes::kS8U8Bf16) == LACUNA_TYPES_S8_U8_BF16 &&
+              EnumNames<ElementTypes>::kNames.size() == LACUNA_TYPES_S8_U8_BF16 + 1);
+static_assert(static_cast<int>(DType::kBf16) == LACUNA_TYPE_BF16 &&
+              static_cast<int>(DType::kS8) == LACUNA_TYPE_S8 &&
+              static_cast<int>(DType::kU8) == LACUNA_TYPE_U8 &&
+              static_cast<int>(DType::kS32) == LACUNA_TYPE_S32 &&
+              EnumNames<DType>::kNames.size() == LACUNA_TYPE_S32 + 1);
 static_assert(static_cast<int>(Scale::kFactor) == LACUNA_SCALE_FACTOR &&
               static_cast<int>(Scale::kRows) == LACUNA_SCALE_ROWS);
 
@@ -34,7 +48,6 @@ Result<Epilogue> make_epilogue(const lacuna_problem& given) {
   LACUNA_TRY_VOID(require_in(given.derivative, 0, 1, "derivative"));
   LACUNA_TRY_VOID(require_in(given.gate, 0, 1, "gate"));
   LACUNA_TRY_VOID(require_in(given.residual, 0, 1, "residual"));
-  LACUNA_TRY_VOID(require_in(given.reserved, 0, 0, "reserved"));
   const bool has_relu = given.epilogue == LACUNA_EPILOGUE_BIAS_RELU;
   if (has_relu && given.activation != LACUNA_ACTIVATION_NONE)
     return make_error(ErrorCode::kInvalidArgument,
@@ -54,11 +67,13 @@ Result<Problem> make_problem(const lacuna_problem& given, const Mask& mask) {
   LACUNA_TRY_VOID(require_in(given.layout_b, 0, LACUNA_COL_MAJOR, "layout_b"));
   LACUNA_TRY_VOID(require_in(given.layout_c, 0, LACUNA_COL_MAJOR, "layout_c"));
   LACUNA_TRY_VOID(require_in(given.accumulate, 0, 1, "accumulate"));
+  LACUNA_TRY_VOID(require_in(given.types, 0, LACUNA_TYPES_S8_U8_BF16, "types"));
   Problem problem;
   problem.op = static_cast<Op>(given.op);
   problem.m = mask.m();
   problem.k = mask.k();
   problem.n = given.n;
+  problem.types = static_cast<ElementTypes>(given.types);
   problem.layout_b = static_cast<Layout>(given.layout_b);
   problem.layout_c = static_cast<Layout>(given.layout_c);
   LACUNA_TRY(problem.epilogue, make_epilogue(given));

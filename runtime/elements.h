@@ -3,7 +3,9 @@
 // Buffers whose element type is known at run time.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -31,6 +33,21 @@ void with_elements(DType type, Void* data, Body&& body) {
       return as(std::type_identity<std::uint8_t>{});
     case DType::kS32:
       return as(std::type_identity<std::int32_t>{});
+  }
+}
+
+// The nearest element, ties to even; integers beyond the type's range become its ends, and a NaN 0.
+template <class Element>
+[[nodiscard]] Element nearest_element(float value) {
+  if constexpr (std::is_integral_v<Element>) {
+    using Limits = std::numeric_limits<Element>;
+    if (std::isnan(value)) return 0;
+    const float rounded = std::nearbyint(value);
+    if (rounded <= static_cast<float>(Limits::min())) return Limits::min();
+    if (rounded >= static_cast<float>(Limits::max())) return Limits::max();
+    return static_cast<Element>(rounded);
+  } else {
+    return static_cast<Element>(value);
   }
 }
 

@@ -86,13 +86,12 @@ Result<> check_operands(const Problem& problem, std::int64_t values, const Opera
   if (operands.values == nullptr && values != 0)
     return make_error(ErrorCode::kInvalidArgument, "values is null");
   const OperandTypes types = operand_types(problem.types);
-  const DType type_c = problem.op == Op::kSddmm ? types.dense : types.result;
   LACUNA_TRY_VOID(check_dense(
       {"b", "ldb", operands.b, operands.ldb, problem.layout_b, rows_of_b(problem), types.dense},
       operands.n));
-  LACUNA_TRY_VOID(check_dense(
-      {"c", "ldc", operands.c, operands.ldc, problem.layout_c, rows_of_c(problem), type_c},
-      operands.n));
+  LACUNA_TRY_VOID(check_dense({"c", "ldc", operands.c, operands.ldc, problem.layout_c,
+                               rows_of_c(problem), dense_type_of_c(problem)},
+                              operands.n));
   return check_epilogue_operands(problem, operands);
 }
 

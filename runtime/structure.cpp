@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -57,27 +58,50 @@ const PanelIndex& panel_index(const Structure& s, PanelDirection direction) {
       s);
 }
 
-void pack_values(const Structure& s, const float* dense, std::int64_t lda, DType type,
-                 void* values) {
+void pack_elements(const Structure& s, DType dense_type, const void* dense, std::int64_t lda,
+                   DType type, void* values) {
   clear_unowned(s, type, values);
   with_elements(type, values, [&](auto* out) {
     using Element = std::remove_pointer_t<decltype(out)>;
-    for_each_stored(s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-      out[index] = static_cast<Element>(dense[row * lda + col]);
-    });
+    const auto pack = [&](const auto* in, const auto& convert) {
+      for_each_stored(s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+        out[index] = convert(in[row * lda + col]);
+      });
+    };
+    if (dense_type == type)
+      pack(static_cast<const Element*>(dense), std::identity{});
+    else
+      pack(static_cast<const float*>(dense), nearest_element<Element>);
   });
+}
+
+void unpack_elements(const Structure& s, DType type, const void* values, DType dense_type,
+                     void* dense, std::int64_t lda) {
+  const auto [m, k] = std::visit([](const auto& one) { return std::pair(one.m, one.k); }, s);
+  with_elements(type, values, [&](const auto* in) {
+    using Element = std::remove_cvref_t<decltype(*in)>;
+    const auto unpack = [&]<class Dense>(Dense* out) {
+      for (std::int64_t i = 0; i < m; ++i)
+        std::fill_n(out + i * lda, k, Dense{});
+      for_each_stored(s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
+        out[row * lda + col] = static_cast<Dense>(in[index]);
+      });
+    };
+    if (dense_type == type)
+      unpack(static_cast<Element*>(dense));
+    else
+      unpack(static_cast<float*>(dense));
+  });
+}
+
+void pack_values(const Structure& s, const float* dense, std::int64_t lda, DType type,
+                 void* values) {
+  pack_elements(s, DType::kF32, dense, lda, type, values);
 }
 
 void unpack_values(const Structure& s, DType type, const void* values, float* dense,
                    std::int64_t lda) {
-  const auto [m, k] = std::visit([](const auto& one) { return std::pair(one.m, one.k); }, s);
-  for (std::int64_t i = 0; i < m; ++i)
-    std::fill_n(dense + i * lda, k, 0.0F);
-  with_elements(type, values, [&](const auto* in) {
-    for_each_stored(s, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-      dense[row * lda + col] = static_cast<float>(in[index]);
-    });
-  });
+  unpack_elements(s, type, values, DType::kF32, dense, lda);
 }
 
 void clear_unowned(const Structure& s, DType type, void* values) {

@@ -32,13 +32,18 @@ using Structure = std::variant<BsrStructure, JamStructure, NmStructure>;
 // Block rows for kBlockColumns too where a format has no other index.
 [[nodiscard]] const PanelIndex& panel_index(const Structure& s, PanelDirection direction);
 
-// values <- dense (row-major, a[i*lda + j]) at the stored weights, as elements of `type` (bf16: rounded to nearest).
+// values <- dense (row-major, a[i*lda + j]) at the stored weights, as elements of `type`: nearest_element (elements.h).
 // Elements inside a block but outside the mask are copied as they are; what a format stores beyond that becomes zero.
 void pack_values(const Structure& s, const float* dense, std::int64_t lda, DType type,
                  void* values);
 // dense <- values at the stored weights, zero elsewhere.
 void unpack_values(const Structure& s, DType type, const void* values, float* dense,
                    std::int64_t lda);
+// The same with a dense matrix of `dense_type`: f32, or that of the values.
+void pack_elements(const Structure& s, DType dense_type, const void* dense, std::int64_t lda,
+                   DType type, void* values);
+void unpack_elements(const Structure& s, DType type, const void* values, DType dense_type,
+                     void* dense, std::int64_t lda);
 // Sets stored elements that stand for no weight to zero (after sddmm).
 void clear_unowned(const Structure& s, DType type, void* values);
 // True if every stored element is in the mask, whose sizes must be the structure's.

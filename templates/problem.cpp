@@ -29,6 +29,11 @@ DType values_type(const Problem& problem) {
   return problem.op == Op::kSddmm ? types.result : types.weights;
 }
 
+DType dense_type_of_c(const Problem& problem) {
+  const OperandTypes types = operand_types(problem.types);
+  return problem.op == Op::kSddmm ? types.dense : types.result;
+}
+
 Result<> check_problem(const Problem& problem) {
   LACUNA_TRY_VOID(check_known("op", problem.op));
   LACUNA_TRY_VOID(check_known("types", problem.types));

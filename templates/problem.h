@@ -72,6 +72,8 @@ struct Problem {
 
 // The type of A's values for this operation: what spmm reads, what sddmm writes.
 [[nodiscard]] DType values_type(const Problem& problem);
+// The type of C: what spmm writes, what sddmm reads.
+[[nodiscard]] DType dense_type_of_c(const Problem& problem);
 
 // Errors: kInvalidArgument (negative sizes, an epilogue on sddmm), kUnsupported (M or K not whole groups, see
 // element_types.h).

@@ -125,7 +125,6 @@ float trial_weight(std::int64_t row, std::int64_t col, DType type) {
 
 Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   const OperandTypes types = operand_types(problem.types);
-  const DType type_c = problem.op == Op::kSddmm ? types.dense : types.result;
   Trial trial;
   trial.mask_ = &mask;
   trial.problem_ = problem;
@@ -133,7 +132,7 @@ Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   trial.rows_b_ = problem.op == Op::kSpmm ? problem.k : problem.m;
   trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
   LACUNA_TRY(trial.b_, ElementBuffer::make(types.dense, trial.rows_b_ * trial.n_));
-  LACUNA_TRY(trial.c_, ElementBuffer::make(type_c, trial.rows_c_ * trial.n_));
+  LACUNA_TRY(trial.c_, ElementBuffer::make(dense_type_of_c(problem), trial.rows_c_ * trial.n_));
   LACUNA_TRY_VOID(trial.make_epilogue_operands());
   for (std::int64_t i = 0; i < trial.b_.size(); ++i)
     trial.b_.draw(i, counter_uniform(kSeedB, static_cast<std::uint64_t>(i)));

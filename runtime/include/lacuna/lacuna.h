@@ -24,7 +24,7 @@
  * C does not alias any other operand.
  *
  * One plan serves all problems that share A's values (a trainer's forward, input gradient and weight gradient):
- * they use one storage format; weights, gradients and momenta are buffers of lacuna_plan_values_count floats.
+ * they use one storage format; weights, gradients and momenta are buffers of lacuna_plan_values_count elements.
  *
  * Every function that can fail returns a lacuna_status; lacuna_last_error() then gives the calling thread's message.
  * Thread safety: a context, mask or plan may be used from several threads at once; destroying one may not overlap
@@ -133,6 +133,34 @@ LACUNA_API int64_t lacuna_mask_nnz(const lacuna_mask* mask);
 
 enum { LACUNA_OP_SPMM = 0, LACUNA_OP_SPMM_TRANSPOSED = 1, LACUNA_OP_SDDMM = 2 };
 enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
+/* Types of elements: of A's values where they are read, of B (for SDDMM of C too), and of the result (C; for SDDMM A's
+ * values). What an epilogue reads: scale and bias are f32, dense operands of the result's type.
+ *
+ * bf16 is the upper half of an f32; products and sums are f32, results are rounded to nearest, ties to even. K must be
+ * even, for SPMM_TRANSPOSED M too.
+ * s8 and u8 (SPMM only) are multiplied and summed exactly, in 32 bits with wrap-around; an f32 or bf16 result is the sum,
+ * converted on its way through the epilogue, whose scales give it its size. K must be a multiple of 4. Machines without
+ * instructions for them answer LACUNA_ERROR_UNSUPPORTED.
+ * Problems of one plan may mix types whose values have the same size (BF16 and BF16_F32). */
+enum {
+  LACUNA_TYPES_F32 = 0,
+  LACUNA_TYPES_BF16 = 1,       /* bf16 throughout */
+  LACUNA_TYPES_BF16_F32 = 2,   /* bf16 in, f32 out */
+  LACUNA_TYPES_S8_S8_F32 = 3,  /* values s8, B s8, C f32 */
+  LACUNA_TYPES_S8_U8_F32 = 4,  /* values s8, B u8, C f32 */
+  LACUNA_TYPES_S8_S8_BF16 = 5, /* values s8, B s8, C bf16 */
+  LACUNA_TYPES_S8_U8_BF16 = 6  /* values s8, B u8, C bf16 */
+};
+/* One of them. */
+enum {
+  LACUNA_TYPE_F32 = 0,
+  LACUNA_TYPE_BF16 = 1,
+  LACUNA_TYPE_S8 = 2,
+  LACUNA_TYPE_U8 = 3,
+  LACUNA_TYPE_S32 = 4
+};
+/* Bytes of an element of a LACUNA_TYPE_; 0 of any other number. */
+LACUNA_API int32_t lacuna_type_bytes(int32_t type);
 enum { LACUNA_EPILOGUE_NONE = 0, LACUNA_EPILOGUE_BIAS = 1, LACUNA_EPILOGUE_BIAS_RELU = 2 };
 /* gelu_erf(x) = x Phi(x), Phi the normal distribution; gelu_tanh its approximation with tanh; silu(x) = x / (1 + e^-x).
  * All are accurate to a few units in the last place, for every x. */
@@ -171,7 +199,7 @@ typedef struct lacuna_problem {
   int32_t derivative; /* 1: multiply by act'(x) instead of applying the activation */
   int32_t gate;       /* 1: multiply by the operand gate */
   int32_t residual;   /* 1: add the operand residual */
-  int32_t reserved;   /* 0 */
+  int32_t types;      /* LACUNA_TYPES_ */
 } lacuna_problem;
 
 #define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
@@ -189,36 +217,53 @@ LACUNA_API lacuna_status lacuna_plan_create(lacuna_context* context, const lacun
                                             const lacuna_problem* problems, size_t problem_count,
                                             const lacuna_plan_options* options, lacuna_plan** out);
 LACUNA_API void lacuna_plan_destroy(lacuna_plan* plan);
-/* Floats of a values buffer. Padding inside blocks counts; jammed rows have none. N:M formats store n of each group, for
- * a multiple of 16 rows; they serve spmm of few columns only. */
+/* Elements of a values buffer. Padding inside blocks counts; jammed rows have none. N:M formats store n of each group,
+ * for a multiple of 16 rows; they serve spmm of few columns only. */
 LACUNA_API int64_t lacuna_plan_values_count(const lacuna_plan* plan);
-/* "bsr32x1", "jam4" or "nm2of4" / the kernel's canonical name / "default", "predicted", "measured". Live as long as the plan. */
+/* The LACUNA_TYPE_ of an operand of one problem; -1 if there is no such problem. Problems of one plan may differ: with
+ * BF16_F32 forward reads values of bf16, and the weight gradient is f32. */
+LACUNA_API int32_t lacuna_plan_type_of_values(const lacuna_plan* plan, size_t problem);
+LACUNA_API int32_t lacuna_plan_type_of_b(const lacuna_plan* plan, size_t problem);
+LACUNA_API int32_t lacuna_plan_type_of_c(const lacuna_plan* plan, size_t problem);
+/* "bsr32x1", "jam4" or "nm2of4" / the kernel's canonical name / "default", "predicted", "measured". Live as long as the
+ * plan. */
 LACUNA_API const char* lacuna_plan_format(const lacuna_plan* plan);
 LACUNA_API const char* lacuna_plan_kernel(const lacuna_plan* plan, size_t problem);
 LACUNA_API const char* lacuna_plan_provenance(const lacuna_plan* plan);
 
-/* values <- dense row-major a[i*lda + j] at the stored weights / dense <- values, zero elsewhere. */
+/* values <- dense row-major a[i*lda + j] at the stored weights / dense <- values, zero elsewhere. Elements of `values`
+ * have the type of the first problem's: bf16 is rounded to nearest, ties to even; integers too, those beyond the type's
+ * range become its ends, and a NaN 0. */
 LACUNA_API lacuna_status lacuna_plan_pack(const lacuna_plan* plan, const float* a, int64_t lda,
-                                          float* values);
-LACUNA_API lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const float* values, float* a,
+                                          void* values);
+LACUNA_API lacuna_status lacuna_plan_unpack(const lacuna_plan* plan, const void* values, float* a,
                                             int64_t lda);
+/* The same for any problem, and a dense matrix of LACUNA_TYPE_ `type`: F32, or that of the problem's values, whose bits
+ * are then copied. */
+LACUNA_API lacuna_status lacuna_plan_pack_from(const lacuna_plan* plan, size_t problem,
+                                               const void* a, int32_t type, int64_t lda,
+                                               void* values);
+LACUNA_API lacuna_status lacuna_plan_unpack_to(const lacuna_plan* plan, size_t problem,
+                                               const void* values, void* a, int32_t type,
+                                               int64_t lda);
 
+/* Pointers to elements of the types that the problem has: LACUNA_TYPES_F32, or what lacuna_plan_type_of_ tells. */
 typedef struct lacuna_operands {
   size_t struct_size; /* sizeof(lacuna_operands) */
-  float* values;      /* read by spmm and spmm_transposed, written by sddmm */
-  const float* b;
+  void* values;       /* read by spmm and spmm_transposed, written by sddmm */
+  const void* b;
   int64_t ldb;
-  float* c; /* read by sddmm, written otherwise */
+  void* c; /* read by sddmm, written otherwise */
   int64_t ldc;
   const float* bias; /* NULL without a bias epilogue */
   int64_t n; /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
   /* Operands of the epilogue; those it does not have are not looked at. */
-  const float* scale;         /* one factor, or one for each row of C */
-  const float* preactivation; /* x */
+  const float* scale;        /* one factor, or one for each row of C */
+  const void* preactivation; /* x */
   int64_t ld_preactivation;
-  const float* gate;
+  const void* gate;
   int64_t ld_gate;
-  const float* residual;
+  const void* residual;
   int64_t ld_residual;
 } lacuna_operands;
 

@@ -7,7 +7,7 @@
 //     lacuna::Problem forward;                        // C[M,N] = A[M,K] * B[K,N], row-major
 //     forward.n = 256;
 //     const lacuna::Plan plan(context, mask, {forward});
-//     std::vector<float> values = plan.pack(dense, lda);
+//     std::vector<float> values = plan.pack(dense, lda);  // of other types: plan.pack<std::uint16_t>(dense, lda)
 //     plan.spmm(0, values.data(), {b, ldb}, {c, ldc}, 256);
 //
 // Failures: each constructor and function that can fail throws lacuna::Exception, which carries the status and the
@@ -63,6 +63,24 @@ enum class Op : std::int32_t {
   kSddmm = LACUNA_OP_SDDMM,
 };
 enum class Layout : std::int32_t { kRowMajor = LACUNA_ROW_MAJOR, kColMajor = LACUNA_COL_MAJOR };
+// Types of elements: values, B, result. lacuna.h says more.
+enum class Types : std::int32_t {
+  kF32 = LACUNA_TYPES_F32,
+  kBf16 = LACUNA_TYPES_BF16,
+  kBf16F32 = LACUNA_TYPES_BF16_F32,
+  kS8S8F32 = LACUNA_TYPES_S8_S8_F32,
+  kS8U8F32 = LACUNA_TYPES_S8_U8_F32,
+  kS8S8Bf16 = LACUNA_TYPES_S8_S8_BF16,
+  kS8U8Bf16 = LACUNA_TYPES_S8_U8_BF16,
+};
+// One of them.
+enum class Type : std::int32_t {
+  kF32 = LACUNA_TYPE_F32,
+  kBf16 = LACUNA_TYPE_BF16,
+  kS8 = LACUNA_TYPE_S8,
+  kU8 = LACUNA_TYPE_U8,
+  kS32 = LACUNA_TYPE_S32,
+};
 enum class Scale : std::int32_t {
   kNone = LACUNA_SCALE_NONE,
   kFactor = LACUNA_SCALE_FACTOR,
@@ -100,6 +118,7 @@ struct Problem {
   Epilogue epilogue = {};
   bool accumulate = false;
   std::int64_t n = 0;  // expected dense columns; 0 = unknown
+  Types types = Types::kF32;
 };
 
 // lacuna_context_options with defaults. The texts are copied.
@@ -211,13 +230,14 @@ struct PlanOptions {
   bool exact = false;  // store exactly the mask's elements
 };
 
-// A dense operand: X(i, n) at data[i*ld + n] (row-major) or data[i + n*ld] (column-major).
+// A dense operand: X(i, n) at data[i*ld + n] (row-major) or data[i + n*ld] (column-major), elements of the type that the
+// problem has.
 struct ConstDense {
-  const float* data = nullptr;
+  const void* data = nullptr;
   std::int64_t ld = 0;
 };
 struct Dense {
-  float* data = nullptr;
+  void* data = nullptr;
   std::int64_t ld = 0;
 };
 
@@ -257,24 +277,49 @@ class Plan {
   }
   [[nodiscard]] std::string provenance() const { return lacuna_plan_provenance(handle_.get()); }
 
-  // The stored weights of row-major a[i*lda + j], in the plan's format.
-  [[nodiscard]] std::vector<float> pack(const float* a, std::int64_t lda) const {
-    std::vector<float> values(static_cast<std::size_t>(values_count()));
-    detail::check(lacuna_plan_pack(handle_.get(), a, lda, values.data()));
+  // Of the operands of one problem; an exception if there is none of that number.
+  [[nodiscard]] Type type_of_values(std::size_t problem) const {
+    return known_type(lacuna_plan_type_of_values(handle_.get(), problem));
+  }
+  [[nodiscard]] Type type_of_b(std::size_t problem) const {
+    return known_type(lacuna_plan_type_of_b(handle_.get(), problem));
+  }
+  [[nodiscard]] Type type_of_c(std::size_t problem) const {
+    return known_type(lacuna_plan_type_of_c(handle_.get(), problem));
+  }
+
+  // The stored weights of row-major a[i*lda + j], in the plan's format, as the problem reads them. Element is any type
+  // of the size of type_of_values(problem): std::uint16_t (or the compiler's own) for bf16, std::int8_t for s8.
+  template <class Element = float>
+  [[nodiscard]] std::vector<Element> pack(const float* a, std::int64_t lda,
+                                          std::size_t problem = 0) const {
+    auto values = make_values<Element>(problem);
+    detail::check(
+        lacuna_plan_pack_from(handle_.get(), problem, a, LACUNA_TYPE_F32, lda, values.data()));
     return values;
   }
-  // The dense M x K matrix, row-major without padding, zero outside the stored weights.
-  [[nodiscard]] std::vector<float> unpack(const float* values) const {
+  // The same from elements that already have the values' type.
+  template <class Element>
+  [[nodiscard]] std::vector<Element> pack_elements(const Element* a, std::int64_t lda,
+                                                   std::size_t problem = 0) const {
+    auto values = make_values<Element>(problem);
+    const auto type = static_cast<std::int32_t>(type_of_values(problem));
+    detail::check(lacuna_plan_pack_from(handle_.get(), problem, a, type, lda, values.data()));
+    return values;
+  }
+  // The dense M x K matrix of the problem's values, row-major without padding, zero outside the stored weights.
+  [[nodiscard]] std::vector<float> unpack(const void* values, std::size_t problem = 0) const {
     std::vector<float> a(static_cast<std::size_t>(rows_ * columns_));
-    detail::check(lacuna_plan_unpack(handle_.get(), values, a.data(), columns_));
+    detail::check(
+        lacuna_plan_unpack_to(handle_.get(), problem, values, a.data(), LACUNA_TYPE_F32, columns_));
     return a;
   }
 
   // C = epilogue(A * B (+ C)), or A^T for a spmm_transposed problem. `n` dense columns.
-  void spmm(std::size_t problem, const float* values, ConstDense b, Dense c, std::int64_t n,
+  void spmm(std::size_t problem, const void* values, ConstDense b, Dense c, std::int64_t n,
             const EpilogueOperands& epilogue) const {
     // The C struct serves both directions; kernels of these problems only read the values.
-    lacuna_operands operands = make_operands(const_cast<float*>(values), b, c, n);
+    lacuna_operands operands = make_operands(const_cast<void*>(values), b, c, n);
     operands.bias = epilogue.bias;
     operands.scale = epilogue.scale;
     operands.preactivation = epilogue.preactivation.data;
@@ -285,16 +330,16 @@ class Plan {
     operands.ld_residual = epilogue.residual.ld;
     execute(problem, operands);
   }
-  void spmm(std::size_t problem, const float* values, ConstDense b, Dense c, std::int64_t n,
+  void spmm(std::size_t problem, const void* values, ConstDense b, Dense c, std::int64_t n,
             const float* bias = nullptr) const {
     EpilogueOperands epilogue;
     epilogue.bias = bias;
     spmm(problem, values, b, c, n, epilogue);
   }
   // values = B * C^T at the stored weights (+ values).
-  void sddmm(std::size_t problem, float* values, ConstDense b, ConstDense c, std::int64_t n) const {
+  void sddmm(std::size_t problem, void* values, ConstDense b, ConstDense c, std::int64_t n) const {
     // As above: sddmm only reads C.
-    execute(problem, make_operands(values, b, {const_cast<float*>(c.data), c.ld}, n));
+    execute(problem, make_operands(values, b, {const_cast<void*>(c.data), c.ld}, n));
   }
   void execute(std::size_t problem, const lacuna_operands& operands) const {
     detail::check(lacuna_plan_execute(handle_.get(), problem, &operands));
@@ -309,6 +354,7 @@ class Plan {
     made.layout_c = static_cast<std::int32_t>(problem.layout_c);
     made.accumulate = problem.accumulate ? 1 : 0;
     made.n = problem.n;
+    made.types = static_cast<std::int32_t>(problem.types);
     const Epilogue& epilogue = problem.epilogue;
     made.epilogue = epilogue.bias ? LACUNA_EPILOGUE_BIAS : LACUNA_EPILOGUE_NONE;
     made.scale = static_cast<std::int32_t>(epilogue.scale);
@@ -318,7 +364,21 @@ class Plan {
     made.residual = epilogue.residual ? 1 : 0;
     return made;
   }
-  [[nodiscard]] static lacuna_operands make_operands(float* values, ConstDense b, Dense c,
+  [[nodiscard]] static Type known_type(std::int32_t type) {
+    if (type < 0)
+      throw Exception(LACUNA_ERROR_INVALID_ARGUMENT, "the plan has no problem of that number");
+    return static_cast<Type>(type);
+  }
+  template <class Element>
+  [[nodiscard]] std::vector<Element> make_values(std::size_t problem) const {
+    const auto type = static_cast<std::int32_t>(type_of_values(problem));
+    if (lacuna_type_bytes(type) != static_cast<std::int32_t>(sizeof(Element)))
+      throw Exception(LACUNA_ERROR_INVALID_ARGUMENT,
+                      "values of " + std::to_string(lacuna_type_bytes(type)) +
+                          " bytes do not fit elements of " + std::to_string(sizeof(Element)));
+    return std::vector<Element>(static_cast<std::size_t>(values_count()));
+  }
+  [[nodiscard]] static lacuna_operands make_operands(void* values, ConstDense b, Dense c,
                                                      std::int64_t n) {
     lacuna_operands operands = LACUNA_OPERANDS_INIT;
     operands.values = values;

@@ -81,6 +81,40 @@ static lacuna_status prune(void) {
   return status;
 }
 
+/* Of ones in bf16, whose upper half is all there is: each element is the number of its row's weights, exactly. */
+static lacuna_status multiply_bf16(lacuna_context* context, const lacuna_mask* mask, int* wrong) {
+  static uint16_t values[M * K + BLOCK * (M + K)], ones[K * N];
+  lacuna_problem problem = LACUNA_PROBLEM_INIT;
+  problem.types = LACUNA_TYPES_BF16_F32;
+  lacuna_plan_options options = {sizeof(lacuna_plan_options), BLOCK, BLOCK, 1, NULL};
+  lacuna_plan* plan = NULL;
+  lacuna_status status = lacuna_plan_create(context, mask, &problem, 1, &options, &plan);
+  if (status != LACUNA_OK) return status;
+  for (int i = 0; i < M * K; ++i)
+    a[i] = 1.0f;
+  for (int i = 0; i < K * N; ++i)
+    ones[i] = 0x3F80;
+  status = lacuna_plan_pack(plan, a, K, values);
+  if (status == LACUNA_OK) {
+    lacuna_operands operands = LACUNA_OPERANDS_INIT;
+    operands.values = values;
+    operands.b = ones;
+    operands.c = c;
+    operands.ldb = operands.ldc = operands.n = N;
+    status = lacuna_plan_execute(plan, 0, &operands);
+  }
+  for (int i = 0; status == LACUNA_OK && i < M; ++i) {
+    int count = 0;
+    for (int j = 0; j < K; ++j)
+      count += stored(i, j);
+    for (int n = 0; n < N; ++n)
+      *wrong += c[i * N + n] != (float)count;
+  }
+  *wrong += lacuna_plan_type_of_values(plan, 0) != LACUNA_TYPE_BF16;
+  lacuna_plan_destroy(plan);
+  return status;
+}
+
 int main(void) {
   lacuna_context* context = NULL;
   lacuna_mask* mask = NULL;
@@ -89,11 +123,12 @@ int main(void) {
   if (status == LACUNA_OK) status = lacuna_mask_from_blocks(M, K, BLOCK, BLOCK, flags, &mask);
   if (status == LACUNA_OK) status = multiply(context, mask);
   if (status == LACUNA_OK) status = prune();
+  int wrong = wrong_elements();
+  if (status == LACUNA_OK) status = multiply_bf16(context, mask, &wrong);
   if (status != LACUNA_OK) fprintf(stderr, "error %d: %s\n", (int)status, lacuna_last_error());
   lacuna_mask_destroy(mask);
   lacuna_context_destroy(context);
   if (status != LACUNA_OK) return 1;
-  const int wrong = wrong_elements();
   if (wrong != 0) fprintf(stderr, "%d of %d elements are wrong\n", wrong, M * N);
   return wrong == 0 ? 0 : 2;
 }

@@ -279,8 +279,8 @@ TEST_F(CApi, ReportsBadProblems) {
                "gate -1 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.residual = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "residual 2 is not in [0, 1]");
-  EXPECT_FAULT(create([](auto& p) { p.reserved = 1; }), LACUNA_ERROR_INVALID_ARGUMENT,
-               "reserved 1 is not in [0, 0]");
+  EXPECT_FAULT(create([](auto& p) { p.types = 7; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "types 7 is not in [0, 6]");
   EXPECT_FAULT(create([](auto& p) {
                  p.epilogue = LACUNA_EPILOGUE_BIAS_RELU;
                  p.activation = LACUNA_ACTIVATION_SILU;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // lacuna.hpp on the shared library alone: only what an installed program has.
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -114,6 +115,73 @@ TEST(CppApi, ComposesEpilogues) {
                lacuna::Exception);  // no gate
 }
 
+// Every other part, on one mask: 2 * W x * relu'(h) + residual, and rows of C scaled one by one.
+TEST(CppApi, PassesEveryOperandOfAnEpilogue) {
+  constexpr std::int64_t kM = 8, kK = 4, kN = 5;
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask = lacuna::Mask::from_blocks(kM, kK, 4, 4, {1, 1});
+  lacuna::Problem plain, slope, scaled;
+  slope.epilogue = {.scale = lacuna::Scale::kFactor,
+                    .activation = lacuna::Activation::kRelu,
+                    .derivative = true,
+                    .residual = true};
+  scaled.epilogue = {.scale = lacuna::Scale::kRows};
+  const lacuna::Plan plan(context, mask, {plain, slope, scaled});
+  EXPECT_TRUE(plan.kernel(1).ends_with("_scale_drelu_residual"));
+  EXPECT_TRUE(plan.kernel(2).ends_with("_scale_rows"));
+  const std::vector<float> dense = integers(kM * kK), x = integers(kK * kN), h = integers(kM * kN),
+                           residual = integers(kM * kN + 3), rows = integers(kM);
+  const std::vector<float> values = plan.pack(dense.data(), kK);
+  std::vector<float> sums(kM * kN), y(kM * kN, std::nanf("")), z(kM * kN, std::nanf(""));
+  plan.spmm(0, values.data(), {x.data(), kN}, {sums.data(), kN}, kN);
+  const float two = 2;
+  lacuna::EpilogueOperands operands;
+  operands.scale = &two;
+  operands.preactivation = {h.data(), kN};
+  operands.residual = {residual.data() + 3, kN};
+  plan.spmm(1, values.data(), {x.data(), kN}, {y.data(), kN}, kN, operands);
+  lacuna::EpilogueOperands of_rows;
+  of_rows.scale = rows.data();
+  plan.spmm(2, values.data(), {x.data(), kN}, {z.data(), kN}, kN, of_rows);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    EXPECT_EQ(y[i], (h[i] > 0 ? 2 * sums[i] : 0) + residual[i + 3]);
+    EXPECT_EQ(z[i], sums[i] * rows[i / kN]);
+  }
+}
+
+// Small integers are numbers of bf16; so is every sum here.
+TEST(CppApi, MultipliesBf16) {
+  constexpr std::int64_t kM = 8, kK = 4, kN = 5;
+  const auto bf16 = [](float value) {
+    return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+  };
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask = lacuna::Mask::from_blocks(kM, kK, 4, 4, {1, 1});
+  lacuna::Problem problem, gradient;
+  problem.types = lacuna::Types::kBf16;
+  gradient.types = lacuna::Types::kBf16F32;
+  gradient.op = lacuna::Op::kSddmm;
+  const lacuna::Plan plan(context, mask, {problem, gradient});
+  EXPECT_EQ(plan.type_of_values(0), lacuna::Type::kBf16);
+  EXPECT_EQ(plan.type_of_values(1), lacuna::Type::kF32);
+  EXPECT_EQ(plan.type_of_b(1), lacuna::Type::kBf16);
+  EXPECT_EQ(plan.type_of_c(0), lacuna::Type::kBf16);
+  const std::vector<float> dense = integers(kM * kK);
+  std::vector<std::uint16_t> narrow, b(kK * kN, bf16(1.0F)), c(kM * kN);
+  for (const float weight : dense)
+    narrow.push_back(bf16(weight));
+  const auto values = plan.pack<std::uint16_t>(dense.data(), kK);
+  EXPECT_EQ(values, plan.pack_elements(narrow.data(), kK));
+  EXPECT_EQ(plan.unpack(values.data()), dense);
+  plan.spmm(0, values.data(), {b.data(), kN}, {c.data(), kN}, kN);
+  for (std::size_t i = 0; i < kM; ++i) {
+    float sum = 0;
+    for (std::size_t j = 0; j < kK; ++j)
+      sum += dense[i * kK + j];
+    EXPECT_EQ(c[i * kN], bf16(sum));
+  }
+}
+
 TEST(CppApi, PlansMoveAndOutliveTheirMask) {
   const lacuna::Context context = make_context();
   std::vector<lacuna::Plan> plans;
@@ -165,6 +233,11 @@ TEST(CppApi, ThrowsStatusAndMessage) {
   const lacuna::Plan plan(context, mask, {lacuna::Problem{}});
   expect_exception([&] { plan.spmm(0, nullptr, {}, {}, 1); }, LACUNA_ERROR_INVALID_ARGUMENT,
                    "values is null");
+  expect_exception([&] { (void)plan.type_of_c(1); }, LACUNA_ERROR_INVALID_ARGUMENT,
+                   "the plan has no problem of that number");
+  const std::vector<float> dense(64, 1.0F);
+  expect_exception([&] { (void)plan.pack<std::int8_t>(dense.data(), 8); },
+                   LACUNA_ERROR_INVALID_ARGUMENT, "values of 4 bytes do not fit elements of 1");
 }
 
 }  // namespace
