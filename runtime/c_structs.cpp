@@ -32,18 +32,23 @@ static_assert(static_cast<int>(ElementTypes::kBf16) == LACUNA_TYPES_BF16 &&
               static_cast<int>(ElementTypes::kS8U8F32) == LACUNA_TYPES_S8_U8_F32 &&
               static_cast<int>(ElementTypes::kS8S8Bf16) == LACUNA_TYPES_S8_S8_BF16 &&
               static_cast<int>(ElementTypes::kS8U8Bf16) == LACUNA_TYPES_S8_U8_BF16 &&
-              EnumNames<ElementTypes>::kNames.size() == LACUNA_TYPES_S8_U8_BF16 + 1);
+              static_cast<int>(ElementTypes::kS8S8S32) == LACUNA_TYPES_S8_S8_S32 &&
+              static_cast<int>(ElementTypes::kS8U8S32) == LACUNA_TYPES_S8_U8_S32 &&
+              EnumNames<ElementTypes>::kNames.size() == LACUNA_TYPES_S8_U8_S32 + 1);
 static_assert(static_cast<int>(DType::kBf16) == LACUNA_TYPE_BF16 &&
               static_cast<int>(DType::kS8) == LACUNA_TYPE_S8 &&
               static_cast<int>(DType::kU8) == LACUNA_TYPE_U8 &&
               static_cast<int>(DType::kS32) == LACUNA_TYPE_S32 &&
               EnumNames<DType>::kNames.size() == LACUNA_TYPE_S32 + 1);
 static_assert(static_cast<int>(Scale::kFactor) == LACUNA_SCALE_FACTOR &&
-              static_cast<int>(Scale::kRows) == LACUNA_SCALE_ROWS);
+              static_cast<int>(Scale::kRows) == LACUNA_SCALE_ROWS &&
+              static_cast<int>(Scale::kColumns) == LACUNA_SCALE_COLUMNS &&
+              static_cast<int>(Scale::kRowsColumns) == LACUNA_SCALE_ROWS_COLUMNS &&
+              EnumNames<Scale>::kNames.size() == LACUNA_SCALE_ROWS_COLUMNS + 1);
 
 Result<Epilogue> make_epilogue(const lacuna_problem& given) {
   LACUNA_TRY_VOID(require_in(given.epilogue, 0, LACUNA_EPILOGUE_BIAS_RELU, "epilogue"));
-  LACUNA_TRY_VOID(require_in(given.scale, 0, LACUNA_SCALE_ROWS, "scale"));
+  LACUNA_TRY_VOID(require_in(given.scale, 0, LACUNA_SCALE_ROWS_COLUMNS, "scale"));
   LACUNA_TRY_VOID(require_in(given.activation, 0, LACUNA_ACTIVATION_SILU, "activation"));
   LACUNA_TRY_VOID(require_in(given.derivative, 0, 1, "derivative"));
   LACUNA_TRY_VOID(require_in(given.gate, 0, 1, "gate"));
@@ -67,7 +72,7 @@ Result<Problem> make_problem(const lacuna_problem& given, const Mask& mask) {
   LACUNA_TRY_VOID(require_in(given.layout_b, 0, LACUNA_COL_MAJOR, "layout_b"));
   LACUNA_TRY_VOID(require_in(given.layout_c, 0, LACUNA_COL_MAJOR, "layout_c"));
   LACUNA_TRY_VOID(require_in(given.accumulate, 0, 1, "accumulate"));
-  LACUNA_TRY_VOID(require_in(given.types, 0, LACUNA_TYPES_S8_U8_BF16, "types"));
+  LACUNA_TRY_VOID(require_in(given.types, 0, LACUNA_TYPES_S8_U8_S32, "types"));
   Problem problem;
   problem.op = static_cast<Op>(given.op);
   problem.m = mask.m();
@@ -127,6 +132,7 @@ Result<Operands> make_operands(const lacuna_operands& caller) {
   operands.ld_gate = given.ld_gate;
   operands.residual = given.residual;
   operands.ld_residual = given.ld_residual;
+  operands.scale_columns = given.scale_columns;
   return operands;
 }
 

@@ -89,6 +89,7 @@ struct Operands {
   std::int64_t ld_gate = 0;
   const void* residual = nullptr;
   std::int64_t ld_residual = 0;
+  const float* scale_columns = nullptr;  // one for each column of C
 };
 
 // Immutable after create; execute may be called from several threads on different outputs.

@@ -133,6 +133,7 @@ KernelArgs make_args(const Roles& roles, std::span<const std::int64_t> chunk_ptr
   args.panel_end = roles.index->panels();
   args.n_end = operands.n;
   args.scale = operands.scale;
+  args.scale_columns = operands.scale_columns;
   args.preactivation = operands.preactivation;
   args.gate = operands.gate;
   args.residual = operands.residual;

@@ -61,7 +61,8 @@ Result<> check_epilogue_operands(const Problem& problem, const Operands& operand
     return make_error(ErrorCode::kInvalidArgument, "{} is null, the epilogue is {}", name,
                       to_text(epilogue));
   };
-  LACUNA_TRY_VOID(need(epilogue.scale != Scale::kNone, operands.scale, "scale"));
+  LACUNA_TRY_VOID(need(has_factors(epilogue.scale), operands.scale, "scale"));
+  LACUNA_TRY_VOID(need(scales_columns(epilogue.scale), operands.scale_columns, "scale_columns"));
   LACUNA_TRY_VOID(need(epilogue.bias, operands.bias, "bias"));
   const auto need_dense = [&](bool needed, const char* name, const char* ld_name, const void* data,
                               std::int64_t ld) -> Result<> {

@@ -9,7 +9,7 @@
 // Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
 //
 // Integers (spmm only): products and sums are exact, of 32 bits with wrap-around; the result is the sum as f32 on its way
-// through the epilogue, where scales give it its size. Named by weights, dense operand and result: s8u8f32 has signed
+// through the epilogue, where scales give it its size, or, with results of s32, the sum as it is, and no epilogue. Named by weights, dense operand and result: s8u8f32 has signed
 // weights, unsigned activations and f32 results. VPDPBUSD multiplies unsigned by signed bytes; signed activations are
 // shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off. Targets without it have no
 // kernels of bytes. The matrix unit multiplies all of them as they are.

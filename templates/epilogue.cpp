@@ -5,10 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/base/text.h"
 #include "templates/activation.h"
+#include "templates/element_types.h"
 
 namespace lacuna {
 namespace {
@@ -29,11 +31,11 @@ E cut_name(std::string_view& text, std::string_view before) {
   return found;
 }
 
-std::string activation_names() {
+template <NamedEnum E>
+std::string names_of_parts() {
   std::string names;
-  for (const auto& [activation, name] : EnumNames<Activation>::kNames)
-    if (activation != Activation::kNone)
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+  for (const auto& [part, name] : EnumNames<E>::kNames)
+    if (part != E::kNone) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
   return names;
 }
 
@@ -74,20 +76,23 @@ Result<Epilogue> parse_epilogue(std::string_view text) {
   const Epilogue epilogue = cut_epilogue(rest);
   if (rest.empty() && !epilogue.is_none()) return epilogue;
   return make_error(ErrorCode::kInvalidArgument,
-                    "'{}' is not none, nor parts in this order, joined by _: scale or scale_rows, "
-                    "bias, one of {} (with a d before it its derivative), gate, residual",
-                    text, activation_names());
+                    "'{}' is not none, nor parts in this order, joined by _: one of {}, bias, one "
+                    "of {} (with a d before it its derivative), gate, residual",
+                    text, names_of_parts<Scale>(), names_of_parts<Activation>());
 }
 
 Result<Epilogue> Epilogue::from_text(std::string_view text) {
   return parse_epilogue(text);
 }
 
-Result<> check_epilogue(const Epilogue& epilogue) {
+Result<> check_epilogue(const Epilogue& epilogue, ElementTypes types) {
   LACUNA_TRY_VOID(check_known("scale", epilogue.scale));
   LACUNA_TRY_VOID(check_known("activation", epilogue.activation));
   if (epilogue.derivative && epilogue.activation == Activation::kNone)
     return make_error(ErrorCode::kInvalidArgument, "a derivative needs an activation");
+  if (operand_types(types).result == DType::kS32 && !epilogue.is_none())
+    return make_error(ErrorCode::kInvalidArgument, "{} takes no epilogue, not {}: results are sums",
+                      to_text(types), to_text(epilogue));
   return {};
 }
 

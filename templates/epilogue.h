@@ -7,8 +7,9 @@
 //   y = act(z)                    or, with `derivative`,   y = z * act'(x)
 //   C = y * gate + residual
 //
-// in this order, a part that is not there left out. scale is one factor or one for each row of C; bias one for each
-// row of C. x, gate and residual are dense operands of C's shape, type and layout, each with a leading dimension of its
+// in this order, a part that is not there left out. scale is one factor, one for each row of C, one for each column, or
+// the product of both, rounded to f32 (of int8: weights are scaled by rows, activations by columns, that is by tokens);
+// bias is one for each row of C. x, gate and residual are dense operands of C's shape, type and layout, each with a leading dimension of its
 // own; none may alias C. x is what the activation was applied to in the forward pass (of relu its result does as well:
 // only the sign counts). So
 //
@@ -28,17 +29,32 @@
 
 #include "targets/base/fields.h"
 #include "templates/activation.h"
+#include "templates/element_types.h"
 
 namespace lacuna {
 
-enum class Scale : std::uint8_t { kNone, kFactor, kRows };
+enum class Scale : std::uint8_t { kNone, kFactor, kRows, kColumns, kRowsColumns };
 
 template <>
 struct EnumNames<Scale> {
-  static constexpr std::array kNames = {std::pair{Scale::kNone, std::string_view("none")},
-                                        std::pair{Scale::kFactor, std::string_view("scale")},
-                                        std::pair{Scale::kRows, std::string_view("scale_rows")}};
+  static constexpr std::array kNames = {
+      std::pair{Scale::kNone, std::string_view("none")},
+      std::pair{Scale::kFactor, std::string_view("scale")},
+      std::pair{Scale::kRows, std::string_view("scale_rows")},
+      std::pair{Scale::kColumns, std::string_view("scale_columns")},
+      std::pair{Scale::kRowsColumns, std::string_view("scale_rows_columns")}};
 };
+
+[[nodiscard]] constexpr bool scales_columns(Scale scale) {
+  return scale == Scale::kColumns || scale == Scale::kRowsColumns;
+}
+[[nodiscard]] constexpr bool scales_rows(Scale scale) {
+  return scale == Scale::kRows || scale == Scale::kRowsColumns;
+}
+// Reads the operand of one factor or of one for each row.
+[[nodiscard]] constexpr bool has_factors(Scale scale) {
+  return scale == Scale::kFactor || scales_rows(scale);
+}
 
 struct Epilogue {
   Scale scale = Scale::kNone;
@@ -67,14 +83,15 @@ struct Epilogue {
   [[nodiscard]] static Result<Epilogue> from_text(std::string_view text);
 };
 
-// "none", or the parts in their order, joined by '_': [scale|scale_rows] [bias] [<activation>|d<activation>] [gate]
+// "none", or the parts in their order, joined by '_': [scale|scale_rows|scale_columns|scale_rows_columns] [bias] [<activation>|d<activation>] [gate]
 // [residual]. "bias_relu", "scale_rows_bias_gelu_tanh_gate_residual", "dsilu_gate".
 [[nodiscard]] std::string to_text(const Epilogue& epilogue);
 [[nodiscard]] Result<Epilogue> parse_epilogue(std::string_view text);
 // Cuts the epilogue that `text` ends with, and the '_' before each part, off its end. Nothing there is none.
 [[nodiscard]] Epilogue cut_epilogue(std::string_view& text);
 
-// Errors: kInvalidArgument (an unknown enumerator; a derivative without an activation).
-[[nodiscard]] Result<> check_epilogue(const Epilogue& epilogue);
+// Errors: kInvalidArgument (an unknown enumerator; a derivative without an activation; one on results of s32, which are
+// the sums).
+[[nodiscard]] Result<> check_epilogue(const Epilogue& epilogue, ElementTypes types);
 
 }  // namespace lacuna

@@ -20,6 +20,9 @@ struct Bounded {
 // What the epilogue of one element reads; parts that it does not have are not looked at.
 struct EpilogueTerms {
   double scale = 1, bias = 0, preactivation = 0, gate = 1, residual = 0;
+
+  // The product of the scales of row and column is rounded to f32.
+  void scale_by_column(float factor) { scale = static_cast<float>(scale) * factor; }
 };
 
 // Half the smallest denormal: what rounding costs at least where a result underflows.

@@ -397,6 +397,7 @@ void add_epilogue(const KernelSpec& spec, const Shape& s, const BlockCounts& cou
                           static_cast<double>(epilogue.gate) +
                           static_cast<double>(epilogue.residual);
   work.vector_loads += vectors * operands;
+  if (scales_columns(epilogue.scale)) work.vector_loads += vectors;
   work.bytes_c += operands * rows * s.n * s.c_bytes;
   work.footprint_bytes += operands * rows * s.n * s.c_bytes;
   if (finishes_in_registers(epilogue)) return;

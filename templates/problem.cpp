@@ -39,7 +39,7 @@ Result<> check_problem(const Problem& problem) {
   LACUNA_TRY_VOID(check_known("types", problem.types));
   LACUNA_TRY_VOID(check_known("layout_b", problem.layout_b));
   LACUNA_TRY_VOID(check_known("layout_c", problem.layout_c));
-  LACUNA_TRY_VOID(check_epilogue(problem.epilogue));
+  LACUNA_TRY_VOID(check_epilogue(problem.epilogue, problem.types));
   LACUNA_TRY_VOID(check_extent("m", problem.m));
   LACUNA_TRY_VOID(check_extent("k", problem.k));
   LACUNA_TRY_VOID(check_extent("n", problem.n));

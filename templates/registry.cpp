@@ -317,7 +317,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
     return make_error(ErrorCode::kInvalidArgument, "sddmm has no epilogue");
   if (s.kc != 0 && s.strategy != Strategy::kRowTile)
     return make_error(ErrorCode::kInvalidArgument, "kc is for the row strategy");
-  LACUNA_TRY_VOID(check_epilogue(spec.epilogue));
+  LACUNA_TRY_VOID(check_epilogue(spec.epilogue, spec.types));
   LACUNA_TRY_VOID(check_format(spec.format));
   if (are_integers(spec.types) && spec.op != Op::kSpmm)
     return make_error(ErrorCode::kUnsupported, "{} is for spmm only", to_text(spec.types));

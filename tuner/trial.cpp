@@ -31,7 +31,8 @@ namespace lacuna {
 namespace {
 
 constexpr std::uint64_t kSeedA = 11, kSeedB = 12, kSeedC = 13, kSeedBias = 14, kSeedScale = 15,
-                        kSeedPreactivation = 16, kSeedGate = 17, kSeedResidual = 18;
+                        kSeedPreactivation = 16, kSeedGate = 17, kSeedResidual = 18,
+                        kSeedScaleColumns = 19;
 // Multiply-adds and outputs of the reference: about 30 ms of scalar code, 16 MB.
 constexpr std::int64_t kReferenceFmas = 10'000'000;
 constexpr std::int64_t kReferenceOutputs = 500'000;
@@ -153,11 +154,12 @@ Result<> Trial::make_epilogue_operands() {
     return {};
   };
   const Epilogue& epilogue = problem_.epilogue;
-  const bool scaled = epilogue.scale != Scale::kNone;
   const std::int64_t rows = std::max<std::int64_t>(1, rows_c_);
   const std::int64_t elements = rows_c_ * n_;
   LACUNA_TRY_VOID(make(epilogue.bias, DType::kF32, rows, kSeedBias, bias_));
-  LACUNA_TRY_VOID(make(scaled, DType::kF32, rows, kSeedScale, scale_));
+  LACUNA_TRY_VOID(make(has_factors(epilogue.scale), DType::kF32, rows, kSeedScale, scale_));
+  LACUNA_TRY_VOID(
+      make(scales_columns(epilogue.scale), DType::kF32, n_, kSeedScaleColumns, scale_columns_));
   LACUNA_TRY_VOID(
       make(epilogue.derivative, c_.type(), elements, kSeedPreactivation, preactivation_));
   LACUNA_TRY_VOID(make(epilogue.gate, c_.type(), elements, kSeedGate, gate_));
@@ -168,8 +170,8 @@ reference::EpilogueTerms Trial::terms_of(std::int64_t row, std::int64_t n) const
   const Epilogue& epilogue = problem_.epilogue;
   const std::int64_t at = offset(problem_.layout_c, rows_c_, n_, row, n);
   reference::EpilogueTerms terms;
-  if (epilogue.scale != Scale::kNone)
-    terms.scale = scale_.at(epilogue.scale == Scale::kRows ? row : 0);
+  if (has_factors(epilogue.scale)) terms.scale = scale_.at(scales_rows(epilogue.scale) ? row : 0);
+  if (scales_columns(epilogue.scale)) terms.scale_by_column(scale_columns_.at(n));
   if (epilogue.bias) terms.bias = bias_.at(row);
   if (epilogue.derivative) terms.preactivation = preactivation_.at(at);
   if (epilogue.gate) terms.gate = gate_.at(at);
@@ -201,6 +203,7 @@ Operands Trial::operands(const ElementBuffer& values) {
   operands.bias = bias_.floats();
   operands.n = n_;
   operands.scale = scale_.floats();
+  operands.scale_columns = scale_columns_.floats();
   operands.preactivation = preactivation_.data();
   operands.gate = gate_.data();
   operands.residual = residual_.data();

@@ -92,7 +92,8 @@ class Trial {
   std::int64_t n_ = 0;
   std::int64_t rows_b_ = 0, rows_c_ = 0;
   ElementBuffer b_, c_;
-  ElementBuffer bias_, scale_, preactivation_, gate_, residual_;  // empty without such a part
+  ElementBuffer bias_, scale_, scale_columns_, preactivation_, gate_,
+      residual_;  // empty without such a part
   std::vector<Expected> expected_;
 };
 

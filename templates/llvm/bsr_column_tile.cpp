@@ -114,7 +114,7 @@ void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
   const int nv = kb.spec().schedule.nv;
   Value* const row_bytes = kb.mul(rows.first, kb.i64(kb.c_bytes()));
   Values masks;
-  std::vector<RowTerms> terms;
+  std::vector<Terms> terms;
   for (int v = 0; v < nv; ++v) {
     Value* const before = kb.i64(static_cast<std::int64_t>(v) * kb.lanes());
     masks.push_back(kb.mask_from(kb.sub(rows.skip, before)));
@@ -126,9 +126,10 @@ void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
       Value* const column = kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes);
       for (std::size_t v = 0; v < masks.size(); ++v) {
         Value* const to = kb.at(column, static_cast<std::int64_t>(v) * kb.lanes() * kb.c_bytes());
-        Value* result = kb.sums_as_f32(acc[static_cast<std::size_t>(i) * masks.size() + v]);
-        if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, masks[v]));
-        kb.store_result(to, finish_in_registers(kb, result, terms[v]), masks[v]);
+        Value* result = kb.finished_sums(acc[static_cast<std::size_t>(i) * masks.size() + v]);
+        if (kb.spec().accumulate) result = kb.add_results(result, kb.load_result(to, masks[v]));
+        const Terms of_token = in_column(kb, terms[v], n);
+        kb.store_result(to, finish_in_registers(kb, result, of_token), masks[v]);
       }
     };
     if (tokens.guarded)

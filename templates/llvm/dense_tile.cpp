@@ -121,16 +121,17 @@ void store_columns(KernelBuilder& kb, const Values& columns, Value* row, Value* 
   const auto& a = kb.args();
   Value* const mask = kb.mask_below(kb.sub(end_row, row));
   Value* const row_bytes = kb.mul(row, kb.i64(kb.c_bytes()));
-  const RowTerms terms = terms_of_rows(kb, row, mask);
+  const Terms terms = terms_of_rows(kb, row, mask);
   for (std::size_t t = 0; t < columns.size(); ++t) {
     Value* const column = kb.add(n, kb.i64(static_cast<std::int64_t>(t)));
     // Columns beyond the end go to the absorbing row: a branch here would make LLVM sink shuffles into it and spill.
     Value* const inside = kb.ir().CreateICmpSLT(column, end_n);
     Value* const in_c = kb.at(kb.at(a.c, kb.mul(column, a.ldc_bytes)), row_bytes);
     Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
-    Value* result = kb.sums_as_f32(columns[t]);
-    if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(to, mask));
-    kb.store_result(to, finish_in_registers(kb, result, terms), mask);
+    Value* result = kb.finished_sums(columns[t]);
+    if (kb.spec().accumulate) result = kb.add_results(result, kb.load_result(to, mask));
+    Value* const existing = kb.min(column, kb.sub(end_n, kb.i64(1)));
+    kb.store_result(to, finish_in_registers(kb, result, in_column(kb, terms, existing)), mask);
   }
 }
 
@@ -312,19 +313,20 @@ void store_rows(KernelBuilder& kb, const Values& acc, const ColumnTile& tile, co
   for (int i = 0; i < count; ++i) {
     Value* const owned = kb.ir().CreateICmpSGE(kb.i64(i), rows.skip);
     Value* const to = kb.ir().CreateSelect(owned, pointer, kb.args().scratch);
-    const RowTerms terms =
-        c.in_place ? terms_of_row(kb, kb.add(rows.first, kb.i64(i))) : RowTerms{};
+    const Terms terms = c.in_place ? terms_of_row(kb, kb.add(rows.first, kb.i64(i))) : Terms{};
     for (int v = 0; v < tile.vectors; ++v) {
       Value* result = acc[static_cast<std::size_t>(i) * vectors + static_cast<std::size_t>(v)];
       if (!c.in_place) {
         kb.store(kb.at(to, v * kb.vector_bytes()), result);
         continue;
       }
-      result = kb.sums_as_f32(result);
+      result = kb.finished_sums(result);
       Value* const address = kb.at(to, v * kb.lanes() * kb.c_bytes());
       Value* const mask = tile.mask_of(v);
-      if (kb.spec().accumulate) result = kb.fadd(result, kb.load_result(address, mask));
-      kb.store_result(address, finish_in_registers(kb, result, terms), mask);
+      if (kb.spec().accumulate) result = kb.add_results(result, kb.load_result(address, mask));
+      Value* const n = kb.add(tile.n0, kb.i64(std::int64_t{v} * kb.lanes()));
+      kb.store_result(address, finish_in_registers(kb, result, in_columns(kb, terms, n, mask)),
+                      mask);
     }
     pointer = kb.at(pointer, c.row_bytes);
   }

@@ -54,13 +54,24 @@ Line make_line(KernelBuilder& kb, const SumsInMemory& sums, Value* line, Value* 
           operand(epilogue.residual, kResidual)};
 }
 
-Value* scale_and_bias(KernelBuilder& kb, Value* sum, const RowTerms& terms) {
+Value* scale_and_bias(KernelBuilder& kb, Value* sum, const Terms& terms) {
   if (terms.scale != nullptr && terms.bias != nullptr) return kb.fma(terms.scale, sum, terms.bias);
   if (terms.scale != nullptr) return kb.ir().CreateFMul(terms.scale, sum);
   return terms.bias != nullptr ? kb.fadd(sum, terms.bias) : sum;
 }
 
-using RowTermsOf = std::function<RowTerms()>;
+Value* scale_of_column(KernelBuilder& kb, Value* n) {
+  return kb.at(kb.load_pointer_argument(offsetof(KernelArgs, scale_columns)), kb.mul(n, kb.i64(4)));
+}
+
+Terms scaled(KernelBuilder& kb, const Terms& of_rows, Value* of_columns) {
+  Terms terms = of_rows;
+  terms.scale =
+      of_rows.scale == nullptr ? of_columns : kb.ir().CreateFMul(of_rows.scale, of_columns);
+  return terms;
+}
+
+using TermsOf = std::function<Terms()>;
 
 // One vector of a line, from element `index` of the line on.
 struct LineVector {
@@ -68,7 +79,7 @@ struct LineVector {
   Value *index, *mask;
 
   [[nodiscard]] Value* sum(KernelBuilder& kb) const {
-    return kb.sums_as_f32(kb.load(kb.at(line.sums, kb.mul(index, kb.i64(4))), mask));
+    return kb.finished_sums(kb.load(kb.at(line.sums, kb.mul(index, kb.i64(4))), mask));
   }
   // Of C or an operand like it.
   [[nodiscard]] Value* address(KernelBuilder& kb, Value* base) const {
@@ -88,11 +99,11 @@ Value* activate(KernelBuilder& kb, const LineVector& at, const std::function<Val
   return kb.spec().epilogue.has_operands() ? kb.compute_first(result) : result;
 }
 
-void finish_vector(KernelBuilder& kb, const LineVector& at, bool in_c, const RowTermsOf& terms) {
+void finish_vector(KernelBuilder& kb, const LineVector& at, bool in_c, const TermsOf& terms) {
   const Epilogue& epilogue = kb.spec().epilogue;
   Value* result = activate(kb, at, [&] {
     Value* sum = at.sum(kb);
-    if (kb.spec().accumulate && !in_c) sum = kb.fadd(sum, at.load(kb, at.line.c));
+    if (kb.spec().accumulate && !in_c) sum = kb.add_results(sum, at.load(kb, at.line.c));
     return scale_and_bias(kb, sum, terms());
   });
   if (epilogue.gate && epilogue.residual)
@@ -106,32 +117,44 @@ void finish_vector(KernelBuilder& kb, const LineVector& at, bool in_c, const Row
 
 }  // namespace
 
-RowTerms terms_of_row(KernelBuilder& kb, Value* row) {
+Terms terms_of_row(KernelBuilder& kb, Value* row) {
   const Epilogue& epilogue = kb.spec().epilogue;
   Value* const row_bytes = kb.mul(row, kb.i64(4));
-  RowTerms terms;
-  if (epilogue.scale != Scale::kNone) {
+  Terms terms;
+  if (has_factors(epilogue.scale)) {
     Value* const scale = kb.load_pointer_argument(offsetof(KernelArgs, scale));
-    terms.scale = kb.broadcast(epilogue.scale == Scale::kRows ? kb.at(scale, row_bytes) : scale);
+    terms.scale = kb.broadcast(scales_rows(epilogue.scale) ? kb.at(scale, row_bytes) : scale);
   }
   if (epilogue.bias) terms.bias = kb.broadcast(kb.at(kb.args().bias, row_bytes));
   return terms;
 }
 
-RowTerms terms_of_rows(KernelBuilder& kb, Value* row, Value* mask) {
+Terms terms_of_rows(KernelBuilder& kb, Value* row, Value* mask) {
   const Epilogue& epilogue = kb.spec().epilogue;
   Value* const row_bytes = kb.mul(row, kb.i64(4));
-  RowTerms terms;
-  if (epilogue.scale != Scale::kNone) {
+  Terms terms;
+  if (has_factors(epilogue.scale)) {
     Value* const scale = kb.load_pointer_argument(offsetof(KernelArgs, scale));
-    terms.scale = epilogue.scale == Scale::kRows ? kb.load(kb.at(scale, row_bytes), mask)
-                                                 : kb.broadcast(scale);
+    terms.scale =
+        scales_rows(epilogue.scale) ? kb.load(kb.at(scale, row_bytes), mask) : kb.broadcast(scale);
   }
   if (epilogue.bias) terms.bias = kb.load(kb.at(kb.args().bias, row_bytes), mask);
   return terms;
 }
 
-Value* finish_in_registers(KernelBuilder& kb, Value* sum, const RowTerms& terms) {
+Terms in_columns(KernelBuilder& kb, const Terms& of_row, Value* n, Value* mask) {
+  return scales_columns(kb.spec().epilogue.scale)
+             ? scaled(kb, of_row, kb.load(scale_of_column(kb, n), mask))
+             : of_row;
+}
+
+Terms in_column(KernelBuilder& kb, const Terms& of_rows, Value* n) {
+  return scales_columns(kb.spec().epilogue.scale)
+             ? scaled(kb, of_rows, kb.broadcast(scale_of_column(kb, n)))
+             : of_rows;
+}
+
+Value* finish_in_registers(KernelBuilder& kb, Value* sum, const Terms& terms) {
   Value* const result = scale_and_bias(kb, sum, terms);
   const Activation activation = kb.spec().epilogue.activation;
   return activation == Activation::kNone ? result : apply_activation(kb, activation, result);
@@ -149,7 +172,8 @@ void finish_part(KernelBuilder& kb, const PartOfC& part, const SumsInMemory& sum
       const LineVector at{line, kb.sub(element, begin), mask};
       // Loaded for each vector, also where they are those of the whole line: activations need all of 16 registers.
       finish_vector(kb, at, sums.in_c, [&] {
-        return rows ? terms_of_row(kb, number) : terms_of_rows(kb, element, mask);
+        return rows ? in_columns(kb, terms_of_row(kb, number), element, mask)
+                    : in_column(kb, terms_of_rows(kb, element, mask), number);
       });
     });
   });

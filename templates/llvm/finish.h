@@ -9,18 +9,23 @@
 
 namespace lacuna {
 
-// Scale and bias of the rows of C that a vector of sums belongs to; null where the epilogue has none.
-struct RowTerms {
+// Scale and bias of the elements of C that a vector of sums belongs to; null where the epilogue has none. Made from the
+// rows, then for each vector from its columns.
+struct Terms {
   llvm::Value* scale = nullptr;
   llvm::Value* bias = nullptr;
 };
 // One row, for all lanes (a row-major C) / rows row, row + 1, ... (a column-major one).
-[[nodiscard]] RowTerms terms_of_row(KernelBuilder& kb, llvm::Value* row);
-[[nodiscard]] RowTerms terms_of_rows(KernelBuilder& kb, llvm::Value* row, llvm::Value* mask);
+[[nodiscard]] Terms terms_of_row(KernelBuilder& kb, llvm::Value* row);
+[[nodiscard]] Terms terms_of_rows(KernelBuilder& kb, llvm::Value* row, llvm::Value* mask);
+// The same in columns n, n + 1, ... (a row-major C) / in column n, for all lanes (a column-major one).
+[[nodiscard]] Terms in_columns(KernelBuilder& kb, const Terms& of_row, llvm::Value* n,
+                               llvm::Value* mask);
+[[nodiscard]] Terms in_column(KernelBuilder& kb, const Terms& of_rows, llvm::Value* n);
 
 // The epilogue of a vector of sums, which has no dense operands.
 [[nodiscard]] llvm::Value* finish_in_registers(KernelBuilder& kb, llvm::Value* sum,
-                                               const RowTerms& terms);
+                                               const Terms& terms);
 
 // Rows [row, row_end) x columns [n, n_end) of C; nothing where a range is empty.
 struct PartOfC {

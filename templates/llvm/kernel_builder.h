@@ -120,9 +120,11 @@ class KernelBuilder {
   [[nodiscard]] llvm::Value* shift_bytes(llvm::Value* groups);
   [[nodiscard]] llvm::Value* add_shifts(llvm::Value* weights, llvm::Value* sums);
   [[nodiscard]] llvm::Value* negated_integers(llvm::Value* lanes);
-  // Sums of products as f32: those of integers are converted.
-  [[nodiscard]] llvm::Value* sums_as_f32(llvm::Value* sums);
-  // Consecutive elements of the type that the kernel writes, as f32, and back.
+  // Sums of products as what the way into C works on: f32, to which sums of integers are converted, or with results of
+  // s32 lanes of integers.
+  [[nodiscard]] llvm::Value* finished_sums(llvm::Value* sums);
+  [[nodiscard]] llvm::Value* add_results(llvm::Value* a, llvm::Value* b);
+  // Consecutive elements of the type that the kernel writes, as such lanes, and back.
   [[nodiscard]] llvm::Value* load_result(llvm::Value* pointer, llvm::Value* mask = nullptr);
   void store_result(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
   // Lanes of bf16 pairs to the first and the second elements as f32, and back.

@@ -159,7 +159,7 @@ struct SumVector {
   std::int64_t offset = 0;
   std::int64_t scratch_bytes = 0;
   Value* mask = nullptr;
-  RowTerms terms;
+  Terms terms;
 };
 
 std::vector<SumVector> vectors_of(KernelBuilder& kb, const RowSlice& slice) {
@@ -187,12 +187,15 @@ void finish_tokens(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& 
   for (int i = 0; i < tokens.tiles; ++i) {
     Value* const first = kb.at(c, kb.mul(kb.args().ldc_bytes, kb.i64(i * kMatrixTileRows)));
     kb.loop(kb.i64(0), count, 1, {sums_at(kb, i * nv), first}, Trip::kAtLeastOne,
-            [&](Value*, const Values& p) -> Values {
+            [&](Value* number, const Values& p) -> Values {
+              Value* const n = kb.add(kb.add(tokens.n0, kb.i64(i * kMatrixTileRows)), number);
               for (const SumVector& vector : vectors) {
                 Value* const to = kb.at(p[1], vector.offset * kb.c_bytes());
-                Value* sum = kb.sums_as_f32(kb.load(kb.at(p[0], vector.scratch_bytes)));
-                if (kb.spec().accumulate) sum = kb.fadd(sum, kb.load_result(to, vector.mask));
-                kb.store_result(to, finish_in_registers(kb, sum, vector.terms), vector.mask);
+                Value* sum = kb.finished_sums(kb.load(kb.at(p[0], vector.scratch_bytes)));
+                if (kb.spec().accumulate)
+                  sum = kb.add_results(sum, kb.load_result(to, vector.mask));
+                const Terms terms = in_column(kb, vector.terms, n);
+                kb.store_result(to, finish_in_registers(kb, sum, terms), vector.mask);
               }
               return {kb.at(p[0], 4 * kMatrixTileRows), kb.at(p[1], kb.args().ldc_bytes)};
             });
@@ -227,8 +230,8 @@ void finish_in_scratch(KernelBuilder& kb, const TokenGroup& tokens, const RowSli
 
 // Sums that need no more work go from the tiles to C, but for panels that share rows with the one before.
 bool stores_tiles(const KernelBuilder& kb) {
-  return !kb.spec().accumulate && kb.spec().epilogue.is_none() && kb.c_bytes() == 4 &&
-         !are_integers(kb.spec().types);
+  const OperandTypes types = operand_types(kb.spec().types);
+  return !kb.spec().accumulate && kb.spec().epilogue.is_none() && types.result == types.accumulator;
 }
 
 void finish(KernelBuilder& kb, const TokenGroup& tokens, const RowSlice& slice) {

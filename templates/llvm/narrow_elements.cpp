@@ -54,13 +54,13 @@ Value* KernelBuilder::load_narrow(Value* pointer, unsigned bits, Value* mask) {
 }
 
 Value* KernelBuilder::load_result(Value* pointer, Value* mask) {
-  if (operand_types(spec_.types).result == DType::kF32) return load(pointer, mask);
+  if (operand_types(spec_.types).result != DType::kBf16) return load(pointer, mask);
   Value* const wide = ir_.CreateZExt(load_narrow(pointer, 16, mask), integers(32, lanes_));
   return ir_.CreateBitCast(ir_.CreateShl(wide, 16), vector_type_);
 }
 
 void KernelBuilder::store_result(Value* pointer, Value* vector, Value* mask) {
-  if (operand_types(spec_.types).result == DType::kF32) {
+  if (operand_types(spec_.types).result != DType::kBf16) {
     store(pointer, vector, mask);
     return;
   }
@@ -158,9 +158,17 @@ Value* KernelBuilder::negated_integers(Value* lanes) {
                            vector_type_);
 }
 
-Value* KernelBuilder::sums_as_f32(Value* sums) {
-  if (!are_integers(spec_.types)) return sums;
+Value* KernelBuilder::finished_sums(Value* sums) {
+  const OperandTypes types = operand_types(spec_.types);
+  if (types.result == types.accumulator || types.accumulator == DType::kF32) return sums;
   return ir_.CreateSIToFP(ir_.CreateBitCast(sums, integers(32, lanes_)), vector_type_);
+}
+
+Value* KernelBuilder::add_results(Value* a, Value* b) {
+  if (operand_types(spec_.types).result != DType::kS32) return fadd(a, b);
+  auto* const type = integers(32, lanes_);
+  return ir_.CreateBitCast(ir_.CreateAdd(ir_.CreateBitCast(a, type), ir_.CreateBitCast(b, type)),
+                           vector_type_);
 }
 
 Value* KernelBuilder::multiply_add_bf16(Value* vector, Value* scalar, Value* sum) {

@@ -83,6 +83,25 @@ TEST(Listing, TheMatrixUnitMultipliesWholeTiles) {
   EXPECT_EQ(count(listing.assembly, "tilerelease"), 1U);
 }
 
+TEST(Listing, SumsOfBytesAreStoredAsTheyAre) {
+  const auto row = list("spmm_bsr16x4g4_s8u8s32_brow_crow_zen4_row_mr16nv1ku1_po_pack", "zen4");
+  EXPECT_GE(count(row.assembly, "vpdpbusd"), 16U);
+  EXPECT_EQ(count(row.assembly, "vcvtdq2ps"), 0U);
+  const auto tiles =
+      list("spmm_bsr32x64g4_s8s8s32_bcol_ccol_sapphire_rapids_amx_mr2nv2ku1_po", "sapphire-rapids");
+  EXPECT_GE(count(tiles.assembly, "tdpbssd"), 4U);
+  EXPECT_EQ(count(tiles.assembly, "vcvtdq2ps"), 0U);
+  EXPECT_GT(count(tiles.assembly, "tilestored"), 0U);
+}
+
+TEST(Listing, ScalesOfRowsAndColumnsAreOneFactor) {
+  // 8 x 3, 8 x 2 and 8 x 1 sums: a product of scales and a scaled sum each.
+  const auto listing =
+      list("spmm_bsr16x1_f32_brow_crow_zen4_row_mr8nv3ku1_po_scale_rows_columns", "zen4");
+  EXPECT_EQ(count(listing.assembly, "vmulps"), 2 * 8U * (3 + 2 + 1));
+  EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
+}
+
 TEST(Listing, PairsAreWidenedWhereTheTargetCannotMultiplyThem) {
   const auto listing =
       list("spmm_bsr16x2g2_bf16_brow_crow_skylake_x_row_mr4nv2ku1_po_pack", "skylake-x");

@@ -158,7 +158,8 @@ class InstalledPackage(unittest.TestCase):
         self.assertIn("[liblacuna.so.0]", run("readelf", "-d", self.library))
 
     def test_installed_headers_stand_alone(self):
-        for header, compiler, standard in (("lacuna.h", CC, "-std=c11"), ("lacuna.hpp", CXX, "-std=c++20")):
+        for header, compiler, standard in (("lacuna.h", CC, "-std=c11"), ("lacuna.hpp", CXX, "-std=c++20"),
+                                            ("problem.hpp", CXX, "-std=c++20")):
             with self.subTest(header):
                 source = self.temporary / ("header.c" if compiler == CC else "header.cpp")
                 source.write_text(f"#include <lacuna/{header}>\n")

@@ -57,7 +57,7 @@ struct KernelInputs {
   std::vector<float> b, c;
   DenseView b_view, c_view;  // into b and c
   // Of the epilogue; empty where it has no such part.
-  std::vector<float> scale, bias, preactivation, gate, residual;
+  std::vector<float> scale, scale_columns, bias, preactivation, gate, residual;
   DenseView preactivation_view, gate_view, residual_view;
 };
 [[nodiscard]] KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape);

@@ -79,6 +79,7 @@ std::vector<Format> formats_for(Op op, ElementTypes types) {
 
 // Every combination of the parts that an epilogue is composed of.
 std::vector<Epilogue> all_epilogues() {
+  constexpr ElementTypes kAnyTypes = ElementTypes::kF32;
   std::vector<Epilogue> epilogues;
   for (const auto& [activation, activation_name] : EnumNames<Activation>::kNames)
     for (const auto& [scale, scale_name] : EnumNames<Scale>::kNames)
@@ -89,7 +90,7 @@ std::vector<Epilogue> all_epilogues() {
                                 .derivative = (bits & 2) != 0,
                                 .gate = (bits & 4) != 0,
                                 .residual = (bits & 8) != 0};
-        if (check_epilogue(epilogue)) epilogues.push_back(epilogue);
+        if (check_epilogue(epilogue, kAnyTypes)) epilogues.push_back(epilogue);
       }
   return epilogues;
 }
@@ -98,13 +99,15 @@ std::vector<Epilogue> all_epilogues() {
 // elements, whose sums take the same way into C, one of these in turn. The
 // step has no factor in common with their number, so that neighbours in the loops below get different ones.
 std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, std::size_t number) {
-  if (op == Op::kSddmm) return {Epilogue{}};
+  if (op == Op::kSddmm || operand_types(types).result == DType::kS32) return {Epilogue{}};
   static const std::vector<Epilogue> kAll = all_epilogues();
   constexpr std::size_t kStep = 37;
   EXPECT_EQ(std::gcd(kStep, kAll.size()), 1U);
   const Epilogue usual{.bias = true,
                        .activation = number % 2 == 0 ? Activation::kRelu : Activation::kNone};
+  // Bytes are scaled by rows and columns as a rule.
   std::vector<Epilogue> chosen{Epilogue{}, usual};
+  if (are_integers(types)) chosen[0].scale = chosen[1].scale = Scale::kRowsColumns;
   const Epilogue& in_turn = kAll[number * kStep % kAll.size()];
   if (std::ranges::find(chosen, in_turn) == chosen.end()) chosen.push_back(in_turn);
   if (types != ElementTypes::kF32) return {chosen[number % chosen.size()]};

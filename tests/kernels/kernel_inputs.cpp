@@ -29,6 +29,7 @@ class Draw {
   float number(DType type) {
     if (type == DType::kS8) return static_cast<float>(engine_() % 256) - 128.0F;
     if (type == DType::kU8) return static_cast<float>(engine_() % 256);
+    if (type == DType::kS32) return static_cast<float>(engine_() % 2001) - 1000.0F;
     if (numbers_ == Numbers::kSmallIntegers) return static_cast<float>(engine_() % 7) - 3.0F;
     return round_to(type, static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F);
   }
@@ -111,8 +112,8 @@ void add_epilogue_operands(const KernelSpec& spec, std::int64_t rows, Draw& draw
     for (std::int64_t i = 0; i < count; ++i)
       numbers.push_back(draw.number(DType::kF32));
   };
-  if (epilogue.scale != Scale::kNone)
-    draw_rows(epilogue.scale == Scale::kRows ? rows : 1, inputs.scale);
+  if (has_factors(epilogue.scale)) draw_rows(scales_rows(epilogue.scale) ? rows : 1, inputs.scale);
+  if (scales_columns(epilogue.scale)) draw_rows(inputs.shape.n, inputs.scale_columns);
   if (epilogue.bias) draw_rows(rows, inputs.bias);
   std::int64_t padding = inputs.shape.padding;
   const auto draw_dense = [&](bool needed, std::vector<float>& memory) -> DenseView {

@@ -25,13 +25,13 @@ constexpr const char* kArgsStruct = R"(#ifndef LACUNA_KERNEL_ARGS
  * the kernel says. Sizes in elements. {padding} elements of origin beyond the last entry must be readable, and hold
  * row numbers (0 will do). */
 typedef struct lacuna_kernel_args {{
-  float* values;         /* of A; read by spmm and spmm_transposed, written by sddmm */
+  void* values;          /* of A; read by spmm and spmm_transposed, written by sddmm */
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
   const int32_t* origin; /* per entry: its first row of B or C, as the kernel says */
   const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
   const int64_t* first_value; /* jammed rows: per panel, where its values begin; else NULL */
-  const float* b;
-  float* c;              /* written by spmm and spmm_transposed, read by sddmm */
+  const void* b;
+  void* c;               /* written by spmm and spmm_transposed, read by sddmm */
   const float* bias;     /* indexed by C's row; NULL without a bias in the epilogue */
   float* scratch;        /* private to the call, 64-byte aligned; size: see the kernel */
   int64_t ldb, ldc;
@@ -39,21 +39,23 @@ typedef struct lacuna_kernel_args {{
   int64_t rows_in;       /* A's other dimension: K (spmm, sddmm) or M (spmm_transposed) */
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
-  const float* scale;    /* of the epilogue: one factor, or one for each row of C; NULL without, as the next three */
-  const float* preactivation; /* dense like C: x */
-  const float* gate;     /* dense like C */
-  const float* residual; /* dense like C */
+  const float* scale;    /* of the epilogue: one factor, or one for each row of C; NULL without, as those below */
+  const void* preactivation; /* dense like C: x */
+  const void* gate;      /* dense like C */
+  const void* residual;  /* dense like C */
   int64_t ld_preactivation, ld_gate, ld_residual;
+  const float* scale_columns; /* one for each column of C */
 }} lacuna_kernel_args;
 #elif LACUNA_KERNEL_ARGS != {version}
 #error "kernels of different versions of lacuna generate"
 #endif)";
-static_assert(sizeof(KernelArgs) == 192 && offsetof(KernelArgs, origin) == 16 &&
+static_assert(sizeof(KernelArgs) == 200 && offsetof(KernelArgs, origin) == 16 &&
                   offsetof(KernelArgs, first_value) == 32 && offsetof(KernelArgs, b) == 40 &&
                   offsetof(KernelArgs, bias) == 56 && offsetof(KernelArgs, ldb) == 72 &&
                   offsetof(KernelArgs, rows_in) == 96 && offsetof(KernelArgs, n_end) == 128 &&
                   offsetof(KernelArgs, scale) == 136 && offsetof(KernelArgs, residual) == 160 &&
-                  offsetof(KernelArgs, ld_residual) == 184,
+                  offsetof(KernelArgs, ld_residual) == 184 &&
+                  offsetof(KernelArgs, scale_columns) == 192,
               "kArgsStruct does not follow templates/abi.h");
 
 std::string layout_words(Layout layout) {
@@ -63,9 +65,9 @@ std::string layout_words(Layout layout) {
 
 // "(scale * (A * B) + bias) * silu'(preactivation) * gate + residual"
 std::string with_epilogue(const Epilogue& epilogue, std::string text) {
-  if (epilogue.scale != Scale::kNone)
-    text =
-        fmt::format("{} * ({})", epilogue.scale == Scale::kRows ? "scale[row]" : "scale[0]", text);
+  if (scales_columns(epilogue.scale)) text = fmt::format("scale_columns[column] * ({})", text);
+  if (has_factors(epilogue.scale))
+    text = fmt::format("{} * ({})", scales_rows(epilogue.scale) ? "scale[row]" : "scale[0]", text);
   if (epilogue.bias) text += " + bias[row]";
   const std::string_view activation = to_text(epilogue.activation);
   if (epilogue.derivative)

@@ -86,8 +86,9 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("--layout-b", options.layout_b, "layout of B: row or col")->capture_default_str();
   verb.add_option("--layout-c", options.layout_c, "layout of C: row or col")->capture_default_str();
   verb.add_option("--epilogue", options.epilogue,
-                  "of the first operation: none, or parts joined by _ in this order: scale or "
-                  "scale_rows; bias; relu, gelu_erf, gelu_tanh or silu (drelu, ...: times its "
+                  "of the first operation: none, or parts joined by _ in this order: scale, "
+                  "scale_rows, scale_columns or scale_rows_columns; bias; relu, gelu_erf, "
+                  "gelu_tanh or silu (drelu, ...: times its "
                   "derivative); gate; residual. For example bias_relu, bias_silu_gate")
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");

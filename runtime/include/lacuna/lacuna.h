@@ -149,7 +149,9 @@ enum {
   LACUNA_TYPES_S8_S8_F32 = 3,  /* values s8, B s8, C f32 */
   LACUNA_TYPES_S8_U8_F32 = 4,  /* values s8, B u8, C f32 */
   LACUNA_TYPES_S8_S8_BF16 = 5, /* values s8, B s8, C bf16 */
-  LACUNA_TYPES_S8_U8_BF16 = 6  /* values s8, B u8, C bf16 */
+  LACUNA_TYPES_S8_U8_BF16 = 6, /* values s8, B u8, C bf16 */
+  LACUNA_TYPES_S8_S8_S32 = 7,  /* values s8, B s8, C s32: the sums; no epilogue */
+  LACUNA_TYPES_S8_U8_S32 = 8   /* values s8, B u8, C s32: the sums; no epilogue */
 };
 /* One of them. */
 enum {
@@ -171,7 +173,13 @@ enum {
   LACUNA_ACTIVATION_GELU_TANH = 3,
   LACUNA_ACTIVATION_SILU = 4
 };
-enum { LACUNA_SCALE_NONE = 0, LACUNA_SCALE_FACTOR = 1, LACUNA_SCALE_ROWS = 2 };
+enum {
+  LACUNA_SCALE_NONE = 0,
+  LACUNA_SCALE_FACTOR = 1,
+  LACUNA_SCALE_ROWS = 2,
+  LACUNA_SCALE_COLUMNS = 3,
+  LACUNA_SCALE_ROWS_COLUMNS = 4
+};
 
 /* What happens to each sum s (plus what C held, with accumulate) on its way to C. Every part may be left out, and all
  * can be combined; for SDDMM there is none of them.
@@ -180,7 +188,8 @@ enum { LACUNA_SCALE_NONE = 0, LACUNA_SCALE_FACTOR = 1, LACUNA_SCALE_ROWS = 2 };
  *     y = act(z)              or, with derivative,   y = z * act'(x)
  *     C = y * gate + residual
  *
- * scale is one factor (FACTOR) or one for each row of C (ROWS), bias one number for each row of C. x (preactivation),
+ * scale is one factor (FACTOR), one for each row of C (ROWS), one for each column (COLUMNS), or the product of both
+ * (ROWS_COLUMNS: int8 with scales of the weights' rows and of the tokens), bias one number for each row of C. x (preactivation),
  * gate and residual are dense operands of C's shape and layout. x is what the activation was applied to in the forward
  * pass; for relu its result does as well. Examples: silu and gate: the second half of SwiGLU, silu(A * B) * up.
  * SPMM_TRANSPOSED with activation and derivative: the gradient before that activation, in one pass. */
@@ -258,16 +267,17 @@ typedef struct lacuna_operands {
   const float* bias; /* NULL without a bias epilogue */
   int64_t n; /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
   /* Operands of the epilogue; those it does not have are not looked at. */
-  const float* scale;        /* one factor, or one for each row of C */
+  const float* scale;        /* one factor, or one for each row of C (ROWS, ROWS_COLUMNS) */
   const void* preactivation; /* x */
   int64_t ld_preactivation;
   const void* gate;
   int64_t ld_gate;
   const void* residual;
   int64_t ld_residual;
+  const float* scale_columns; /* one for each column of C (COLUMNS, ROWS_COLUMNS) */
 } lacuna_operands;
 
-#define LACUNA_OPERANDS_INIT {sizeof(lacuna_operands), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define LACUNA_OPERANDS_INIT {sizeof(lacuna_operands), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* Runs problem number `problem` of the plan. The result of one plan is the same, bit for bit, for any number of threads
  * (another number may have given another plan: see above). */

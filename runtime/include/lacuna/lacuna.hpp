@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "lacuna/lacuna.h"
+#include "lacuna/problem.hpp"
 
 // The inline namespace keeps these classes apart, for the linker, from the library's own lacuna::Mask and lacuna::Plan.
 namespace lacuna::inline v0 {
@@ -56,70 +57,6 @@ template <class Handle, void (*destroy)(Handle*)>
 using Owned = std::unique_ptr<Handle, Destroy<Handle, destroy>>;
 
 }  // namespace detail
-
-enum class Op : std::int32_t {
-  kSpmm = LACUNA_OP_SPMM,
-  kSpmmTransposed = LACUNA_OP_SPMM_TRANSPOSED,
-  kSddmm = LACUNA_OP_SDDMM,
-};
-enum class Layout : std::int32_t { kRowMajor = LACUNA_ROW_MAJOR, kColMajor = LACUNA_COL_MAJOR };
-// Types of elements: values, B, result. lacuna.h says more.
-enum class Types : std::int32_t {
-  kF32 = LACUNA_TYPES_F32,
-  kBf16 = LACUNA_TYPES_BF16,
-  kBf16F32 = LACUNA_TYPES_BF16_F32,
-  kS8S8F32 = LACUNA_TYPES_S8_S8_F32,
-  kS8U8F32 = LACUNA_TYPES_S8_U8_F32,
-  kS8S8Bf16 = LACUNA_TYPES_S8_S8_BF16,
-  kS8U8Bf16 = LACUNA_TYPES_S8_U8_BF16,
-};
-// One of them.
-enum class Type : std::int32_t {
-  kF32 = LACUNA_TYPE_F32,
-  kBf16 = LACUNA_TYPE_BF16,
-  kS8 = LACUNA_TYPE_S8,
-  kU8 = LACUNA_TYPE_U8,
-  kS32 = LACUNA_TYPE_S32,
-};
-enum class Scale : std::int32_t {
-  kNone = LACUNA_SCALE_NONE,
-  kFactor = LACUNA_SCALE_FACTOR,
-  kRows = LACUNA_SCALE_ROWS,
-};
-enum class Activation : std::int32_t {
-  kNone = LACUNA_ACTIVATION_NONE,
-  kRelu = LACUNA_ACTIVATION_RELU,
-  kGeluErf = LACUNA_ACTIVATION_GELU_ERF,
-  kGeluTanh = LACUNA_ACTIVATION_GELU_TANH,
-  kSilu = LACUNA_ACTIVATION_SILU,
-};
-
-// What happens to a sum on its way to C: lacuna.h tells what the parts do, and in which order.
-//     forward.epilogue = {.bias = true, .activation = lacuna::Activation::kGeluErf};
-struct Epilogue {
-  Scale scale = Scale::kNone;
-  bool bias = false;
-  Activation activation = Activation::kNone;
-  bool derivative = false;
-  bool gate = false;
-  bool residual = false;
-
-  static const Epilogue kNone, kBias, kBiasRelu;
-};
-inline constexpr Epilogue Epilogue::kNone{};
-inline constexpr Epilogue Epilogue::kBias{.bias = true};
-inline constexpr Epilogue Epilogue::kBiasRelu{.bias = true, .activation = Activation::kRelu};
-
-// lacuna_problem with defaults.
-struct Problem {
-  Op op = Op::kSpmm;
-  Layout layout_b = Layout::kRowMajor;
-  Layout layout_c = Layout::kRowMajor;
-  Epilogue epilogue = {};
-  bool accumulate = false;
-  std::int64_t n = 0;  // expected dense columns; 0 = unknown
-  Types types = Types::kF32;
-};
 
 // lacuna_context_options with defaults. The texts are copied.
 struct ContextOptions {
@@ -246,6 +183,7 @@ struct EpilogueOperands {
   const float* bias = nullptr;
   const float* scale = nullptr;  // one factor, or one for each row of C
   ConstDense preactivation, gate, residual;
+  const float* scale_columns = nullptr;  // one for each column of C
 };
 
 // One storage format and a kernel for each problem. `problem` counts from 0 in the order given to the constructor.
@@ -322,6 +260,7 @@ class Plan {
     lacuna_operands operands = make_operands(const_cast<void*>(values), b, c, n);
     operands.bias = epilogue.bias;
     operands.scale = epilogue.scale;
+    operands.scale_columns = epilogue.scale_columns;
     operands.preactivation = epilogue.preactivation.data;
     operands.ld_preactivation = epilogue.preactivation.ld;
     operands.gate = epilogue.gate.data;

@@ -269,8 +269,8 @@ TEST_F(CApi, ReportsBadProblems) {
                "layout_c 2 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.epilogue = 3; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "epilogue 3 is not in [0, 2]");
-  EXPECT_FAULT(create([](auto& p) { p.scale = 3; }), LACUNA_ERROR_INVALID_ARGUMENT,
-               "scale 3 is not in [0, 2]");
+  EXPECT_FAULT(create([](auto& p) { p.scale = 5; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "scale 5 is not in [0, 4]");
   EXPECT_FAULT(create([](auto& p) { p.activation = 5; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "activation 5 is not in [0, 4]");
   EXPECT_FAULT(create([](auto& p) { p.derivative = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
@@ -279,8 +279,8 @@ TEST_F(CApi, ReportsBadProblems) {
                "gate -1 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.residual = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "residual 2 is not in [0, 1]");
-  EXPECT_FAULT(create([](auto& p) { p.types = 7; }), LACUNA_ERROR_INVALID_ARGUMENT,
-               "types 7 is not in [0, 6]");
+  EXPECT_FAULT(create([](auto& p) { p.types = 9; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "types 9 is not in [0, 8]");
   EXPECT_FAULT(create([](auto& p) {
                  p.epilogue = LACUNA_EPILOGUE_BIAS_RELU;
                  p.activation = LACUNA_ACTIVATION_SILU;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The C interface on elements other than f32: packing, queries, products of small numbers, which are exact.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -158,6 +159,52 @@ TEST_F(CApiTypes, MultipliesBytesWhereTheMachineCan) {
           sum += a[static_cast<std::size_t>(i * kK + j)] * b[static_cast<std::size_t>(j * kN + n)];
       EXPECT_EQ(c[static_cast<std::size_t>(i * kN + n)], static_cast<float>(sum));
     }
+}
+
+// Sums beyond what f32 holds, and, of the last row, beyond 32 bits: they wrap.
+TEST_F(CApi, SumsBytesExactly) {
+  constexpr std::int64_t kRows = 2, kLong = 67'000, kColumns = 3;
+  const std::vector<float> ones(kRows * kLong, 1.0F);
+  lacuna_mask* mask = nullptr;
+  ASSERT_EQ(lacuna_mask_from_dense(kRows, kLong, ones.data(), kLong, &mask), LACUNA_OK);
+  for (const std::int32_t layout : {LACUNA_ROW_MAJOR, LACUNA_COL_MAJOR}) {
+    lacuna_problem problem = LACUNA_PROBLEM_INIT;
+    problem.types = LACUNA_TYPES_S8_U8_S32;
+    problem.layout_b = problem.layout_c = layout;
+    problem.accumulate = 1;
+    lacuna_plan* plan = nullptr;
+    if (lacuna_plan_create(context_, mask, &problem, 1, nullptr, &plan) != LACUNA_OK) {
+      lacuna_mask_destroy(mask);
+      GTEST_SKIP() << lacuna_last_error();
+    }
+    EXPECT_EQ(lacuna_plan_type_of_c(plan, 0), LACUNA_TYPE_S32);
+    std::vector<std::int8_t> a(kRows * kLong, -128),
+        values(static_cast<std::size_t>(lacuna_plan_values_count(plan)));
+    std::fill_n(a.begin(), kLong, std::int8_t{0});
+    std::fill_n(a.begin(), 1000, std::int8_t{127});
+    a[1000] = 1;
+    EXPECT_EQ(lacuna_plan_pack_from(plan, 0, a.data(), LACUNA_TYPE_S8, kLong, values.data()),
+              LACUNA_OK)
+        << lacuna_last_error();
+    const std::vector<std::uint8_t> b(kLong * kColumns, 255);
+    std::vector<std::int32_t> c(kRows * kColumns, 17);
+    lacuna_operands operands = LACUNA_OPERANDS_INIT;
+    operands.values = values.data();
+    operands.b = b.data();
+    operands.c = c.data();
+    operands.n = kColumns;
+    operands.ldb = layout == LACUNA_ROW_MAJOR ? kColumns : kLong;
+    operands.ldc = layout == LACUNA_ROW_MAJOR ? kColumns : kRows;
+    EXPECT_EQ(lacuna_plan_execute(plan, 0, &operands), LACUNA_OK) << lacuna_last_error();
+    const auto wrapped =
+        static_cast<std::int32_t>(std::int64_t{-128} * 255 * kLong + 17 + (std::int64_t{1} << 32));
+    for (std::size_t i = 0; i < c.size(); ++i) {
+      const bool first = layout == LACUNA_ROW_MAJOR ? i < kColumns : i % kRows == 0;
+      EXPECT_EQ(c[i], first ? 127 * 255 * 1000 + 255 + 17 : wrapped) << i;
+    }
+    lacuna_plan_destroy(plan);
+  }
+  lacuna_mask_destroy(mask);
 }
 
 // Packing needs no kernel, but a plan has one: values of s8 are packed where there are instructions for them.

@@ -120,13 +120,14 @@ TEST(CppApi, PassesEveryOperandOfAnEpilogue) {
   constexpr std::int64_t kM = 8, kK = 4, kN = 5;
   const lacuna::Context context = make_context();
   const lacuna::Mask mask = lacuna::Mask::from_blocks(kM, kK, 4, 4, {1, 1});
-  lacuna::Problem plain, slope, scaled;
+  lacuna::Problem plain, slope, scaled, by_token;
   slope.epilogue = {.scale = lacuna::Scale::kFactor,
                     .activation = lacuna::Activation::kRelu,
                     .derivative = true,
                     .residual = true};
   scaled.epilogue = {.scale = lacuna::Scale::kRows};
-  const lacuna::Plan plan(context, mask, {plain, slope, scaled});
+  by_token.epilogue = {.scale = lacuna::Scale::kRowsColumns};
+  const lacuna::Plan plan(context, mask, {plain, slope, scaled, by_token});
   EXPECT_TRUE(plan.kernel(1).ends_with("_scale_drelu_residual"));
   EXPECT_TRUE(plan.kernel(2).ends_with("_scale_rows"));
   const std::vector<float> dense = integers(kM * kK), x = integers(kK * kN), h = integers(kM * kN),
@@ -143,7 +144,12 @@ TEST(CppApi, PassesEveryOperandOfAnEpilogue) {
   lacuna::EpilogueOperands of_rows;
   of_rows.scale = rows.data();
   plan.spmm(2, values.data(), {x.data(), kN}, {z.data(), kN}, kN, of_rows);
+  const std::vector<float> columns = {3, -1, 2, 0, 5};
+  of_rows.scale_columns = columns.data();
+  std::vector<float> w(kM * kN, std::nanf(""));
+  plan.spmm(3, values.data(), {x.data(), kN}, {w.data(), kN}, kN, of_rows);
   for (std::size_t i = 0; i < sums.size(); ++i) {
+    EXPECT_EQ(w[i], z[i] * columns[i % kN]);
     EXPECT_EQ(y[i], (h[i] > 0 ? 2 * sums[i] : 0) + residual[i + 3]);
     EXPECT_EQ(z[i], sums[i] * rows[i / kN]);
   }

@@ -59,7 +59,7 @@ struct Product {
   std::int64_t n = 0;
   std::vector<float> a;                   // dense, zero outside the mask
   std::vector<float> values, b, c, bias;  // the bias is the scale as well
-  std::vector<float> preactivation, gate, residual;
+  std::vector<float> preactivation, gate, residual, scale_columns;
 
   Product(const ExecutablePlan& plan, std::size_t index, const Mask& mask, std::int64_t columns)
       : problem(plan.problems()[index]), n(columns) {
@@ -85,6 +85,7 @@ struct Product {
     preactivation = draw(c_rows() * n);
     gate = draw(c_rows() * n);
     residual = draw(c_rows() * n);
+    scale_columns = draw(n);
     c_before_ = c;
   }
 
@@ -111,7 +112,8 @@ struct Product {
             gate.data(),
             ld(problem.layout_c, c_rows()),
             residual.data(),
-            ld(problem.layout_c, c_rows())};
+            ld(problem.layout_c, c_rows()),
+            scale_columns.data()};
   }
   [[nodiscard]] DenseView view_b() {
     return {b.data(), b_rows(), n, operands().ldb, problem.layout_b};
@@ -129,6 +131,15 @@ struct Product {
   }
 
  private:
+  [[nodiscard]] double scale_of(std::int64_t row, std::int64_t column) const {
+    const Scale scale = problem.epilogue.scale;
+    reference::EpilogueTerms terms;
+    if (has_factors(scale))
+      terms.scale = bias[scales_rows(scale) ? static_cast<std::size_t>(row) : 0];
+    if (scales_columns(scale))
+      terms.scale_by_column(scale_columns[static_cast<std::size_t>(column)]);
+    return terms.scale;
+  }
   void verify_dense() {
     const bool transposed = problem.op == Op::kSpmmTransposed;
     const auto sums = multiply(a, problem.m, problem.k, transposed, view_b());
@@ -138,9 +149,8 @@ struct Product {
         Sum sum = sums[static_cast<std::size_t>(i * n + j)];
         if (problem.accumulate) sum.add(c_before_[at]);
         const float of_row = bias[static_cast<std::size_t>(i)];
-        const reference::EpilogueTerms terms{
-            problem.epilogue.scale == Scale::kRows ? of_row : bias.front(), of_row,
-            preactivation[at], gate[at], residual[at]};
+        const reference::EpilogueTerms terms{scale_of(i, j), of_row, preactivation[at], gate[at],
+                                             residual[at]};
         const reference::Bounded expected = reference::apply_epilogue(
             problem.epilogue, {sum.value, error_bound(b_rows() + 1, sum, DType::kF32)}, terms,
             DType::kF32);

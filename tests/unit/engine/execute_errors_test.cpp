@@ -25,7 +25,7 @@ using test::Product;
 struct BadOperand {
   const char* name;
   std::size_t
-      problem;  // 0: spmm, row-major, bias; 1: spmm, column-major, all of an epilogue; 2: sddmm
+      problem;  // 0: spmm, row-major, scale_columns_bias; 1: spmm, column-major, all of an epilogue; 2: sddmm
   std::function<void(Operands&)> spoil;
   const char* message;
 };
@@ -37,10 +37,10 @@ TEST_P(ExecuteError, NamesOperandValueAndLimit) {
   const auto engine = make_engine();
   const Mask mask = make_mask(40, 24, 0.5);
   Problem with_bias = make_problem(mask);
-  with_bias.epilogue = {.bias = true};
+  with_bias.epilogue = {.scale = Scale::kColumns, .bias = true};
   Problem col_major = make_problem(mask);
   col_major.layout_b = col_major.layout_c = Layout::kColMajor;
-  col_major.epilogue = {.scale = Scale::kRows,
+  col_major.epilogue = {.scale = Scale::kRowsColumns,
                         .bias = true,
                         .activation = Activation::kSilu,
                         .derivative = true,
@@ -71,7 +71,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadOperand{"NullB", 0, [](Operands& o) { o.b = nullptr; }, "b is null"},
         BadOperand{"NullC", 0, [](Operands& o) { o.c = nullptr; }, "c is null"},
         BadOperand{"NullBias", 0, [](Operands& o) { o.bias = nullptr; },
-                   "bias is null, the epilogue is bias"},
+                   "bias is null, the epilogue is scale_columns_bias"},
+        BadOperand{"NullScaleOfColumns", 0, [](Operands& o) { o.scale_columns = nullptr; },
+                   "scale_columns is null, the epilogue is scale_columns_bias"},
+        BadOperand{
+            "NullScaleOfBoth", 1, [](Operands& o) { o.scale_columns = nullptr; },
+            "scale_columns is null, the epilogue is scale_rows_columns_bias_dsilu_gate_residual"},
         BadOperand{"NullCOfSddmm", 2, [](Operands& o) { o.c = nullptr; }, "c is null"},
         BadOperand{"ShortRowsOfB", 0, [](Operands& o) { o.ldb = 9; },
                    "ldb 9 is less than the 10 columns of a row_major b"},
@@ -82,15 +87,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadOperand{"ShortColumnsOfC", 1, [](Operands& o) { o.ldc = 39; },
                    "ldc 39 is less than the 40 rows of a col_major c"},
         BadOperand{"NullScale", 1, [](Operands& o) { o.scale = nullptr; },
-                   "scale is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+                   "scale is null, the epilogue is scale_rows_columns_bias_dsilu_gate_residual"},
         BadOperand{"NullBiasOfMany", 1, [](Operands& o) { o.bias = nullptr; },
-                   "bias is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
-        BadOperand{"NullPreactivation", 1, [](Operands& o) { o.preactivation = nullptr; },
-                   "preactivation is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+                   "bias is null, the epilogue is scale_rows_columns_bias_dsilu_gate_residual"},
+        BadOperand{
+            "NullPreactivation", 1, [](Operands& o) { o.preactivation = nullptr; },
+            "preactivation is null, the epilogue is scale_rows_columns_bias_dsilu_gate_residual"},
         BadOperand{"NullGate", 1, [](Operands& o) { o.gate = nullptr; },
-                   "gate is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+                   "gate is null, the epilogue is scale_rows_columns_bias_dsilu_gate_residual"},
         BadOperand{"NullResidual", 1, [](Operands& o) { o.residual = nullptr; },
-                   "residual is null, the epilogue is scale_rows_bias_dsilu_gate_residual"},
+                   "residual is null, the epilogue is scale_rows_columns_bias_dsilu_gate_residual"},
         BadOperand{"ShortColumnsOfPreactivation", 1, [](Operands& o) { o.ld_preactivation = 39; },
                    "ld_preactivation 39 is less than the 40 rows of a col_major preactivation"},
         BadOperand{"ShortColumnsOfGate", 1, [](Operands& o) { o.ld_gate = 0; },

@@ -28,7 +28,8 @@ std::vector<Epilogue> all_epilogues() {
                              .derivative = (bits & 2) != 0,
                              .gate = (bits & 4) != 0,
                              .residual = (bits & 8) != 0});
-  std::erase_if(epilogues, [](const Epilogue& e) { return !check_epilogue(e); });
+  std::erase_if(epilogues,
+                [](const Epilogue& e) { return !check_epilogue(e, ElementTypes::kF32); });
   return epilogues;
 }
 
@@ -41,8 +42,8 @@ TEST(Epilogue, EveryCombinationParsesBackAndIsUnique) {
     ASSERT_TRUE(parsed) << parsed.error().message;
     EXPECT_EQ(*parsed, epilogue) << text;
   }
-  // 3 scales, bias, gate and residual or not; no activation, or one, or its derivative.
-  EXPECT_EQ(texts.size(), 3U * 8U * (2 * EnumNames<Activation>::kNames.size() - 1));
+  // 5 scales, bias, gate and residual or not; no activation, or one, or its derivative.
+  EXPECT_EQ(texts.size(), 5U * 8U * (2 * EnumNames<Activation>::kNames.size() - 1));
 }
 
 TEST(Epilogue, HasTheDocumentedTexts) {
@@ -57,6 +58,9 @@ TEST(Epilogue, HasTheDocumentedTexts) {
             "scale_rows_bias_gelu_tanh_gate_residual");
   EXPECT_EQ(to_text(Epilogue{.activation = Activation::kSilu, .derivative = true, .gate = true}),
             "dsilu_gate");
+  EXPECT_EQ(to_text(Epilogue{.scale = Scale::kColumns}), "scale_columns");
+  EXPECT_EQ(to_text(Epilogue{.scale = Scale::kRowsColumns, .bias = true}),
+            "scale_rows_columns_bias");
 }
 
 TEST(Epilogue, IsOneStringInJson) {
@@ -88,21 +92,28 @@ TEST(EpilogueText, IsRefusedWhereItHasOtherPartsOrAnotherOrder) {
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(parsed.error().message,
               "'" + std::string(text) +
-                  "' is not none, nor parts in this order, joined by _: scale or scale_rows, bias, "
-                  "one of relu, gelu_erf, gelu_tanh, silu (with a d before it its derivative), "
+                  "' is not none, nor parts in this order, joined by _: one of scale, scale_rows, "
+                  "scale_columns, scale_rows_columns, bias, one of relu, gelu_erf, gelu_tanh, silu "
+                  "(with a d before it its derivative), "
                   "gate, residual");
   }
 }
 
 TEST(CheckEpilogue, NamesWhatIsWrong) {
   const auto message = [](const Epilogue& epilogue) {
-    const auto checked = check_epilogue(epilogue);
+    const auto checked = check_epilogue(epilogue, ElementTypes::kF32);
     return checked ? std::string() : checked.error().message;
   };
-  EXPECT_EQ(message({.scale = static_cast<Scale>(3)}), "scale 3 is not a known value");
+  EXPECT_EQ(message({.scale = static_cast<Scale>(5)}), "scale 5 is not a known value");
   EXPECT_EQ(message({.activation = static_cast<Activation>(99)}),
             "activation 99 is not a known value");
   EXPECT_EQ(message({.derivative = true}), "a derivative needs an activation");
+  const auto of_sums =
+      check_epilogue({.scale = Scale::kRows, .bias = true}, ElementTypes::kS8U8S32);
+  ASSERT_FALSE(of_sums);
+  EXPECT_EQ(of_sums.error().message,
+            "s8u8s32 takes no epilogue, not scale_rows_bias: results are sums");
+  EXPECT_TRUE(check_epilogue({}, ElementTypes::kS8U8S32));
 }
 
 // The slopes of the reference against differences of its values: a check that shares no formula with them.
@@ -127,6 +138,12 @@ TEST(ActivationReference, HasTheKnownValues) {
   EXPECT_NEAR(silu(1), 0.7310585786300049, 1e-15);         // e / (1 + e)
   const double u = std::sqrt(2 / std::acos(-1.0)) * (2 + 0.044715 * 8);
   EXPECT_NEAR(gelu_tanh(2), 1 + std::tanh(u), 1e-15);
+}
+
+TEST(EpilogueReference, RoundsTheProductOfBothScales) {
+  reference::EpilogueTerms terms{.scale = 1 + 0x1p-23};
+  terms.scale_by_column(1 + 0x1p-23F);
+  EXPECT_EQ(terms.scale, 1 + 0x1p-22);  // without 2^-46
 }
 
 TEST(EpilogueReference, AppliesThePartsInTheirOrder) {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "targets/base/result.h"
+#include "targets/base/text.h"
 #include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
@@ -28,7 +29,8 @@ std::vector<KernelSpec> all_specs(const Schedule& schedule) {
         for (const auto& [c, c_name] : EnumNames<Layout>::kNames)
           for (const char* epilogue :
                {"none", "bias", "bias_relu", "scale", "scale_rows_dgelu_tanh", "silu_gate",
-                "scale_bias_gelu_erf_gate_residual", "drelu", "residual"})
+                "scale_columns", "scale_rows_columns_bias", "scale_bias_gelu_erf_gate_residual",
+                "drelu", "residual"})
             for (const bool accumulate : {false, true})
               for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}},
                                            Format{NofM{.n = 2, .m = 16}}})
@@ -117,9 +119,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "format 'csr' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>"},
         BadName{"Block", "spmm_bsr1x65_f32_brow_crow_zen4_row_mr4nv1ku1_po",
                 "format 'bsr1x65': block dimensions are from 1 to 64"},
-        BadName{
-            "Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",
-            "types 'f99' is not one of: f32, bf16, bf16f32, s8s8f32, s8u8f32, s8s8bf16, s8u8bf16"},
+        BadName{"Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",
+                "types 'f99' is not one of: " + join_names<ElementTypes>(", ")},
         BadName{"LayoutB", "spmm_bsr1x1_f32_crow_crow_zen4_row_mr4nv1ku1_po",
                 "layout of b 'crow' is not one of: brow, bcol"},
         BadName{"LayoutC", "spmm_bsr1x1_f32_brow_c_zen4_row_mr4nv1ku1_po",

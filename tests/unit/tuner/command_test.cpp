@@ -181,8 +181,9 @@ TEST(MakeProblems, NamesTheBadOption) {
   EXPECT_EQ(message([](RequestOptions& o) { o.layout_b = "diag"; }),
             "--layout-b 'diag' is not one of: row, col");
   EXPECT_EQ(message([](RequestOptions& o) { o.epilogue = "gelu"; }),
-            "--epilogue: 'gelu' is not none, nor parts in this order, joined by _: scale or "
-            "scale_rows, bias, one of relu, gelu_erf, gelu_tanh, silu (with a d before it its "
+            "--epilogue: 'gelu' is not none, nor parts in this order, joined by _: one of "
+            "scale, scale_rows, scale_columns, scale_rows_columns, bias, one of relu, gelu_erf, "
+            "gelu_tanh, silu (with a d before it its "
             "derivative), gate, residual");
   EXPECT_EQ(message([](RequestOptions& o) { o.n = -1; }), "--n -1 is not in [0, 2147483648]");
 }

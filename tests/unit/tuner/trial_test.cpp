@@ -223,11 +223,13 @@ TEST_F(TrialOnKernelsTest, AcceptsPlansOfPairs) {
 TEST_F(TrialOnKernelsTest, AcceptsPlansOfBytes) {
   const Mask mask = blocky_mask(90, 76);
   request_.mask = &mask;
-  for (const ElementTypes types : {ElementTypes::kS8S8F32, ElementTypes::kS8U8Bf16})
+  for (const ElementTypes types :
+       {ElementTypes::kS8S8F32, ElementTypes::kS8U8Bf16, ElementTypes::kS8S8S32})
     for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
       Problem problem = problem_of(mask, Op::kSpmm, 21);
       problem.m = 90;
       problem.types = types;
+      if (types != ElementTypes::kS8S8S32) problem.epilogue.scale = Scale::kRowsColumns;
       problem.layout_b = problem.layout_c = layout;
       request_.problems = {problem};
       const auto plan = ExecutablePlan::create(*engine_, request_);
