@@ -2,6 +2,7 @@
 //
 // The C ABI (lacuna.h) but for masks (c_api_mask.cpp): checks what C callers can get wrong, then calls Engine and
 // ExecutablePlan. What callers hand over is read in c_structs.cpp.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "lacuna/lacuna.h"
 #include "runtime/c_api_support.h"
 #include "runtime/c_structs.h"
+#include "runtime/codebook.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/parallel.h"
@@ -219,7 +221,8 @@ lacuna_status lacuna_plan_pack_from(const lacuna_plan* plan, size_t problem, con
                lacuna::check_pack(plan, problem, {a, lda, type, values}));
     lacuna::pack_elements(plan->executable->structure(), static_cast<lacuna::DType>(type), a, lda,
                           packed, values);
-    return {};
+    return lacuna::check_indices(*lacuna::find_problem(plan, problem), values,
+                                 plan->executable->values_count());
   });
 }
 
@@ -230,6 +233,21 @@ lacuna_status lacuna_plan_unpack_to(const lacuna_plan* plan, size_t problem, con
                lacuna::check_pack(plan, problem, {a, lda, type, values}));
     lacuna::unpack_elements(plan->executable->structure(), packed, values,
                             static_cast<lacuna::DType>(type), a, lda);
+    return {};
+  });
+}
+
+lacuna_status lacuna_codebook_make(const float* weights, int64_t count, int32_t bits,
+                                   float* codebook, uint8_t* indices) {
+  return guarded([&]() -> lacuna::Result<> {
+    LACUNA_TRY_VOID(lacuna::require_in(count, 0, std::int64_t{1} << 60, "count"));
+    if (count != 0) LACUNA_TRY_VOID(lacuna::require(weights, "weights"));
+    if (count != 0) LACUNA_TRY_VOID(lacuna::require(indices, "indices"));
+    LACUNA_TRY_VOID(lacuna::require(codebook, "codebook"));
+    LACUNA_TRY(const lacuna::Codebook made,
+               lacuna::make_codebook({weights, static_cast<std::size_t>(count)}, bits));
+    std::ranges::copy(made.entries, codebook);
+    std::ranges::copy(made.indices, indices);
     return {};
   });
 }

@@ -34,7 +34,12 @@ static_assert(static_cast<int>(ElementTypes::kBf16) == LACUNA_TYPES_BF16 &&
               static_cast<int>(ElementTypes::kS8U8Bf16) == LACUNA_TYPES_S8_U8_BF16 &&
               static_cast<int>(ElementTypes::kS8S8S32) == LACUNA_TYPES_S8_S8_S32 &&
               static_cast<int>(ElementTypes::kS8U8S32) == LACUNA_TYPES_S8_U8_S32 &&
-              EnumNames<ElementTypes>::kNames.size() == LACUNA_TYPES_S8_U8_S32 + 1);
+              static_cast<int>(ElementTypes::kC4F32) == LACUNA_TYPES_C4_F32 &&
+              static_cast<int>(ElementTypes::kC5F32) == LACUNA_TYPES_C5_F32 &&
+              static_cast<int>(ElementTypes::kC6F32) == LACUNA_TYPES_C6_F32 &&
+              static_cast<int>(ElementTypes::kC7F32) == LACUNA_TYPES_C7_F32 &&
+              static_cast<int>(ElementTypes::kC8F32) == LACUNA_TYPES_C8_F32 &&
+              EnumNames<ElementTypes>::kNames.size() == LACUNA_TYPES_C8_F32 + 1);
 static_assert(static_cast<int>(DType::kBf16) == LACUNA_TYPE_BF16 &&
               static_cast<int>(DType::kS8) == LACUNA_TYPE_S8 &&
               static_cast<int>(DType::kU8) == LACUNA_TYPE_U8 &&
@@ -72,7 +77,7 @@ Result<Problem> make_problem(const lacuna_problem& given, const Mask& mask) {
   LACUNA_TRY_VOID(require_in(given.layout_b, 0, LACUNA_COL_MAJOR, "layout_b"));
   LACUNA_TRY_VOID(require_in(given.layout_c, 0, LACUNA_COL_MAJOR, "layout_c"));
   LACUNA_TRY_VOID(require_in(given.accumulate, 0, 1, "accumulate"));
-  LACUNA_TRY_VOID(require_in(given.types, 0, LACUNA_TYPES_S8_U8_S32, "types"));
+  LACUNA_TRY_VOID(require_in(given.types, 0, LACUNA_TYPES_C8_F32, "types"));
   Problem problem;
   problem.op = static_cast<Op>(given.op);
   problem.m = mask.m();
@@ -133,6 +138,7 @@ Result<Operands> make_operands(const lacuna_operands& caller) {
   operands.residual = given.residual;
   operands.ld_residual = given.ld_residual;
   operands.scale_columns = given.scale_columns;
+  operands.codebook = given.codebook;
   return operands;
 }
 

@@ -90,6 +90,8 @@ struct Operands {
   const void* residual = nullptr;
   std::int64_t ld_residual = 0;
   const float* scale_columns = nullptr;  // one for each column of C
+  const float* codebook =
+      nullptr;  // of values that are indices: codebook_entries() numbers, the first 0
 };
 
 // Immutable after create; execute may be called from several threads on different outputs.

@@ -134,6 +134,7 @@ KernelArgs make_args(const Roles& roles, std::span<const std::int64_t> chunk_ptr
   args.n_end = operands.n;
   args.scale = operands.scale;
   args.scale_columns = operands.scale_columns;
+  args.codebook = operands.codebook;
   args.preactivation = operands.preactivation;
   args.gate = operands.gate;
   args.residual = operands.residual;

@@ -79,6 +79,17 @@ Result<> check_epilogue_operands(const Problem& problem, const Operands& operand
                     operands.ld_residual);
 }
 
+Result<> check_codebook(const Problem& problem, const float* codebook) {
+  if (!has_codebook(problem.types)) return {};
+  if (codebook == nullptr)
+    return make_error(ErrorCode::kInvalidArgument, "codebook is null, {} needs {} entries",
+                      to_text(problem.types), codebook_entries(problem.types));
+  if (codebook[0] != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "codebook[0] is {}, not 0: index 0 stands for no weight", codebook[0]);
+  return {};
+}
+
 }  // namespace
 
 Result<> check_operands(const Problem& problem, std::int64_t values, const Operands& operands) {
@@ -86,6 +97,7 @@ Result<> check_operands(const Problem& problem, std::int64_t values, const Opera
     return make_error(ErrorCode::kInvalidArgument, "n {} is negative", operands.n);
   if (operands.values == nullptr && values != 0)
     return make_error(ErrorCode::kInvalidArgument, "values is null");
+  LACUNA_TRY_VOID(check_codebook(problem, operands.codebook));
   const OperandTypes types = operand_types(problem.types);
   LACUNA_TRY_VOID(check_dense(
       {"b", "ldb", operands.b, operands.ldb, problem.layout_b, rows_of_b(problem), types.dense},

@@ -11,7 +11,7 @@
 
 namespace lacuna {
 
-inline constexpr std::uint32_t kAbiVersion = 6;
+inline constexpr std::uint32_t kAbiVersion = 7;
 
 // Elements of KernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
 // entries meet. Their values are row numbers like the others (0 will do).
@@ -50,9 +50,10 @@ struct KernelArgs {
   const void* residual;
   std::int64_t ld_preactivation, ld_gate, ld_residual;  // in elements
   const float* scale_columns;                           // one for each of C's columns
+  const float* codebook;  // of values that are indices (element_types.h); else null
 };
 
-static_assert(sizeof(KernelArgs) == 200 && offsetof(KernelArgs, ldb) == 72 &&
+static_assert(sizeof(KernelArgs) == 208 && offsetof(KernelArgs, ldb) == 72 &&
               offsetof(KernelArgs, scale) == 136);
 
 using SparseKernel = void (*)(const KernelArgs*);

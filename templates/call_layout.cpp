@@ -95,6 +95,15 @@ bool shifts_dense(const KernelSpec& spec) {
          spec.schedule.strategy != Strategy::kMatrixTile;
 }
 
+bool permutes_codebook(const KernelSpec& spec, std::int64_t lanes) {
+  constexpr std::int64_t kLanesOfAvx512 = 16;
+  return lanes == kLanesOfAvx512 && codebook_entries(spec.types) <= 2 * lanes;
+}
+
+std::int64_t stored_lane_bytes(const KernelSpec& spec) {
+  return has_codebook(spec.types) ? 1 : 4;
+}
+
 bool stages_values(const KernelSpec& spec) {
   const bool by_column = spec.schedule.strategy == Strategy::kColumnTile;
   return spec.op == Op::kSpmmTransposed && (by_column || group_elements(spec.types) != 1);

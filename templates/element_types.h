@@ -14,6 +14,14 @@
 // shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off. Targets without it have no
 // kernels of bytes. The matrix unit multiplies all of them as they are.
 //
+// Codebooks (spmm and spmm_transposed; a gradient has none, but f32's sddmm shares such a plan): c4f32 to c8f32 have
+// weights of 4 to 8 bits, unsigned indices into a table of 2^b numbers of f32 that comes with each call; dense operand and
+// result are f32. (Han et al., "Deep Compression", ICLR 2016.) Each index takes a byte, of 4 bits as well: halves of a
+// byte would have to be told apart once more for every product, and the column of a block begins at any of them. Index 0
+// stands for no weight, so that padding and edge blocks are zeros as elsewhere: entry 0 of a codebook is 0. Weights are
+// looked up in registers or L1 right before they are multiplied, and results are those of the f32 kernel of the same
+// schedule, bit by bit.
+//
 // Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16, four bytes. A kernel is then the
 // f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.
 // Reduced dimensions are whole groups: K must be a multiple of group_elements(), and of bf16 M too. N need not be.
@@ -30,7 +38,8 @@
 namespace lacuna {
 
 enum class ElementTypes : std::uint8_t {
-#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator) enumerator,
+#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator, codebook_bits) \
+  enumerator,
 #include "templates/element_types.inc"
 #undef LACUNA_ELEMENT_TYPES
 };
@@ -38,7 +47,7 @@ enum class ElementTypes : std::uint8_t {
 template <>
 struct EnumNames<ElementTypes> {
   static constexpr std::array kNames = {
-#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator) \
+#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator, codebook_bits) \
   std::pair{ElementTypes::enumerator, std::string_view(#name)},
 #include "templates/element_types.inc"
 #undef LACUNA_ELEMENT_TYPES
@@ -47,12 +56,13 @@ struct EnumNames<ElementTypes> {
 
 struct OperandTypes {
   DType weights, dense, result, accumulator;
+  int codebook_bits;
 };
 
 [[nodiscard]] constexpr OperandTypes operand_types(ElementTypes types) {
   constexpr std::array kTable = {
-#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator) \
-  OperandTypes{weights, dense, result, accumulator},
+#define LACUNA_ELEMENT_TYPES(enumerator, name, weights, dense, result, accumulator, codebook_bits) \
+  OperandTypes{weights, dense, result, accumulator, codebook_bits},
 #include "templates/element_types.inc"
 #undef LACUNA_ELEMENT_TYPES
   };
@@ -61,6 +71,13 @@ struct OperandTypes {
 
 [[nodiscard]] constexpr bool are_integers(ElementTypes types) {
   return operand_types(types).accumulator == DType::kS32;
+}
+
+[[nodiscard]] constexpr bool has_codebook(ElementTypes types) {
+  return operand_types(types).codebook_bits != 0;
+}
+[[nodiscard]] constexpr std::int32_t codebook_entries(ElementTypes types) {
+  return has_codebook(types) ? 1 << operand_types(types).codebook_bits : 0;
 }
 
 // Elements of a group of 32 bits: 1 for f32, 2 for bf16, 4 for bytes.

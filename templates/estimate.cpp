@@ -12,6 +12,7 @@
 #include "templates/activation.h"
 #include "templates/element_types.h"
 #include "templates/epilogue.h"
+#include "templates/estimate_parts.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/permute.h"
@@ -21,52 +22,10 @@
 
 namespace lacuna {
 
-namespace {
+using estimate::add_packing, estimate::add_row_walk, estimate::add_transposes, estimate::row_walk, estimate::ceil_div, estimate::kFloatBytes,
+    estimate::Shape, estimate::transpose_shuffles;
 
-constexpr double kFloatBytes = 4;
-// One lanes x lanes transpose (transpose.cpp): 8 shuffles for four columns, and loads of four floats.
-double transpose_shuffles(double lanes) {
-  return 2 * lanes;
-}
-double transpose_loads(double lanes) {
-  return lanes * lanes / 4;
-}
-
-double ceil_div(double a, double b) {
-  return std::ceil(a / b);
-}
-
-struct Shape {
-  double height,
-      depth;  // output rows of a panel, reduced rows of a block in groups (element_types.h)
-  double r, c;
-  double group;
-  double a_bytes, b_bytes, c_bytes;  // of an element
-  double lanes, n, vectors;          // vectors: of a row of n
-  double mr, nv;
-};
-
-Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
-  const Bsr bsr = counted_as(spec.format);
-  const bool transposed = spec.op == Op::kSpmmTransposed;
-  Shape s{};
-  s.height = transposed ? bsr.c : bsr.r;
-  s.group = group_elements(spec.types);
-  s.depth = (transposed ? bsr.r : bsr.c) / s.group;
-  s.r = bsr.r;
-  s.c = bsr.c;
-  const OperandTypes types = operand_types(spec.types);
-  const bool sddmm = spec.op == Op::kSddmm;
-  s.a_bytes = size_bytes(sddmm ? types.result : types.weights);
-  s.b_bytes = size_bytes(types.dense);
-  s.c_bytes = size_bytes(sddmm ? types.dense : types.result);
-  s.lanes = target.f32_lanes();
-  s.n = static_cast<double>(n);
-  s.vectors = ceil_div(s.n, s.lanes);
-  s.mr = spec.schedule.mr;
-  s.nv = spec.schedule.nv;
-  return s;
-}
+namespace estimate {
 
 void add_transposes(double squares, double lanes, WorkEstimate& work) {
   work.vector_loads += squares * transpose_loads(lanes);
@@ -97,25 +56,10 @@ void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& coun
     work.vector_loads += rows_out * s.vectors;
 }
 
-// Blocks whose pairs are turned from along k to along m: a load, a shuffle and a store for every four elements.
-void add_staging(const Shape& s, const BlockCounts& counts, WorkEstimate& work) {
-  const double squares = static_cast<double>(counts.blocks) * s.r * s.c / (s.group * s.group);
-  work.broadcasts += squares;
-  work.shuffles += squares;
-  work.stores += squares;
-}
-
-// How the row strategy walks B and C.
-struct RowWalk {
-  double tiles;   // of dense columns
-  double chunks;  // of the reduced dimension
-};
-
 RowWalk row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
   return {ceil_div(s.vectors, s.nv), static_cast<double>(chunks_of(spec, counts.rows_in))};
 }
 
-// What the row strategy reads again, and with kc the sums on their way from chunk to chunk.
 void add_row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
                   WorkEstimate& work) {
   const RowWalk walk = row_walk(spec, s, counts);
@@ -136,6 +80,40 @@ void add_row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& cou
     work.bytes_c += 2 * sums * s.lanes * kFloatBytes;
   }
   work.reused_bytes = rows * columns * bytes_of_row;
+}
+
+}  // namespace estimate
+
+namespace {
+
+Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
+  const Bsr bsr = counted_as(spec.format);
+  const bool transposed = spec.op == Op::kSpmmTransposed;
+  Shape s{};
+  s.height = transposed ? bsr.c : bsr.r;
+  s.group = group_elements(spec.types);
+  s.depth = (transposed ? bsr.r : bsr.c) / s.group;
+  s.r = bsr.r;
+  s.c = bsr.c;
+  const OperandTypes types = operand_types(spec.types);
+  const bool sddmm = spec.op == Op::kSddmm;
+  s.a_bytes = size_bytes(sddmm ? types.result : types.weights);
+  s.b_bytes = size_bytes(types.dense);
+  s.c_bytes = size_bytes(sddmm ? types.dense : types.result);
+  s.lanes = target.f32_lanes();
+  s.n = static_cast<double>(n);
+  s.vectors = ceil_div(s.n, s.lanes);
+  s.mr = spec.schedule.mr;
+  s.nv = spec.schedule.nv;
+  return s;
+}
+
+// Blocks whose pairs are turned from along k to along m: a load, a shuffle and a store for every four elements.
+void add_staging(const Shape& s, const BlockCounts& counts, WorkEstimate& work) {
+  const double squares = static_cast<double>(counts.blocks) * s.r * s.c / (s.group * s.group);
+  work.broadcasts += squares;
+  work.shuffles += squares;
+  work.stores += squares;
 }
 
 WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
@@ -174,7 +152,7 @@ WorkEstimate scatter(const KernelSpec& spec, const Shape& s, const BlockCounts& 
   work.broadcasts = blocks * s.r * s.c * tiles;
   work.stores = blocks * s.c * parts * s.vectors + static_cast<double>(counts.rows_out) * s.vectors;
   work.tile_passes = block_rows * parts * tiles;
-  work.bytes_a = blocks * s.r * s.c * kFloatBytes * tiles;
+  work.bytes_a = blocks * s.r * s.c * s.a_bytes * tiles;
   work.bytes_b = static_cast<double>(counts.rows_in) * s.n * kFloatBytes;
   work.bytes_c = 2 * blocks * s.c * parts * s.n * kFloatBytes;
   add_packing(spec, s, counts, work);
@@ -273,97 +251,6 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   return work;
 }
 
-// The ends of group loops in so many walks of a panel: those of groups that have columns; to find a group empty costs a
-// fraction of that.
-double group_loop_ends(const KernelSpec& spec, const BlockCounts& counts, double panels,
-                       double walks) {
-  constexpr double kOfAnEmptyGroup = 0.1;
-  const double groups = std::get<Jam>(spec.format).groups();
-  const double columns = panels > 0 ? static_cast<double>(counts.blocks) / panels : 0;
-  return walks * (std::min(groups, columns) + kOfAnEmptyGroup * groups);
-}
-
-WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
-  const auto columns = static_cast<double>(counts.blocks);
-  const auto weights = static_cast<double>(counts.weights);
-  const auto panels = static_cast<double>(counts.panels);
-  const auto [tiles, chunks] = row_walk(spec, s, counts);
-  WorkEstimate work;
-  work.fmas = weights * s.vectors;
-  work.vector_loads = columns * s.vectors;
-  work.broadcasts = (weights + columns) * tiles;  // and a number for each column
-  work.stores = static_cast<double>(counts.rows_out) * s.vectors;
-  work.tile_passes = panels * tiles * chunks;
-  work.loop_ends = group_loop_ends(spec, counts, panels * chunks, work.tile_passes);
-  const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
-  work.bytes_a = (weights + columns) * kFloatBytes * (streams_a ? tiles : 1);
-  work.bytes_b = columns * s.n * kFloatBytes;
-  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
-  add_row_walk(spec, s, counts, work);
-  add_packing(spec, s, counts, work);
-  return work;
-}
-
-WorkEstimate jam_scatter(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
-  const auto columns = static_cast<double>(counts.blocks);
-  const auto weights = static_cast<double>(counts.weights);
-  const auto rows_in = static_cast<double>(counts.rows_in);
-  const double panels = ceil_div(rows_in, s.r);
-  const double tiles = ceil_div(s.vectors, s.nv);
-  WorkEstimate work;
-  work.fmas = weights * s.vectors;
-  work.vector_loads = (columns + rows_in) * s.vectors;
-  work.broadcasts = (weights + columns) * tiles;
-  work.stores = (columns + static_cast<double>(counts.rows_out)) * s.vectors;
-  work.tile_passes = panels * tiles;
-  work.loop_ends = group_loop_ends(spec, counts, panels, work.tile_passes);
-  work.bytes_a = (weights + columns) * kFloatBytes * tiles;
-  work.bytes_b = rows_in * s.n * kFloatBytes;
-  work.bytes_c = 2 * columns * s.n * kFloatBytes;
-  add_packing(spec, s, counts, work);
-  return work;
-}
-
-WorkEstimate jam_sddmm(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
-  const auto columns = static_cast<double>(counts.blocks);
-  const auto weights = static_cast<double>(counts.weights);
-  const auto panels = static_cast<double>(counts.panels);
-  const auto rows_of_c = static_cast<double>(counts.rows_in);
-  WorkEstimate work;
-  work.fmas = weights * s.vectors;
-  work.vector_loads = (columns + weights) * s.vectors;
-  work.stores = weights;
-  // Sums across, and of the ku sums of a weight.
-  work.shuffles = weights * (std::log2(s.lanes) + spec.schedule.ku);
-  work.tile_passes = columns;
-  work.loop_ends = group_loop_ends(spec, counts, panels, panels);
-  work.bytes_a = (weights + columns) * kFloatBytes;
-  work.bytes_b = panels * s.r * s.n * kFloatBytes;
-  work.bytes_c = columns * s.n * kFloatBytes;
-  const auto add_transposed = [&](double rows) {
-    add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
-    work.stores += rows * s.vectors;
-  };
-  if (spec.layout_b == Layout::kColMajor) add_transposed(panels * s.r);
-  if (spec.layout_c == Layout::kColMajor) {
-    add_transposed(rows_of_c);
-    work.bytes_c += rows_of_c * s.n * kFloatBytes;
-  }
-  return work;
-}
-
-WorkEstimate jam_work(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
-  switch (spec.op) {
-    case Op::kSpmm:
-      return jam_spmm(spec, s, counts);
-    case Op::kSpmmTransposed:
-      return jam_scatter(spec, s, counts);
-    case Op::kSddmm:
-      return jam_sddmm(spec, s, counts);
-  }
-  return {};
-}
-
 WorkEstimate bsr_work(const KernelSpec& spec, const Target& target, const Shape& s,
                       const BlockCounts& counts) {
   switch (spec.schedule.strategy) {
@@ -381,6 +268,19 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Target& target, const Shape&
       break;  // of N:M only
   }
   return {};
+}
+
+// A weight that is broadcast is found by one more load. A vector of indices is widened and permuted, or gathered, which
+// is a load for each lane.
+void add_lookups(const KernelSpec& spec, const Shape& s, WorkEstimate& work) {
+  if (spec.schedule.strategy != Strategy::kColumnTile) {
+    work.broadcasts *= 2;
+    return;
+  }
+  if (permutes_codebook(spec, static_cast<std::int64_t>(s.lanes)))
+    work.shuffles += 2 * work.vector_loads;
+  else
+    work.vector_loads *= 1 + s.lanes;
 }
 
 // What is done to each vector of C beyond storing it.
@@ -412,7 +312,7 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   const Shape s = shape_of(spec, target, n);
   WorkEstimate work =
       std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, target, s, counts); },
-                           [&](const Jam&) { return jam_work(spec, s, counts); },
+                           [&](const Jam&) { return estimate::jam_work(spec, s, counts); },
                            [&](const NofM&) { return permute_work(spec, target, counts, n); }},
                  spec.format);
   const auto rows_in = static_cast<double>(counts.rows_in);
@@ -424,6 +324,7 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   if (const auto* const nm = std::get_if<NofM>(&spec.format))
     work.footprint_bytes += static_cast<double>(counts.weights) * nm->index_bits() / 8;
   if (work.reused_bytes == 0) work.reused_bytes = work.footprint_bytes;
+  if (has_codebook(spec.types)) add_lookups(spec, s, work);
   // Widened elements take two FMAs a group, and as many instructions to widen the scalar.
   const bool vector_code = spec.schedule.strategy != Strategy::kMatrixTile;
   if (vector_code && !multiplies_groups(spec.types, target)) {

@@ -49,6 +49,10 @@ Result<> check_problem(const Problem& problem) {
   if (are_integers(problem.types) && problem.op != Op::kSpmm)
     return make_error(ErrorCode::kUnsupported, "{} has no kernels for {}, only for spmm",
                       to_text(problem.types), to_text(problem.op));
+  if (has_codebook(problem.types) && problem.op == Op::kSddmm)
+    return make_error(ErrorCode::kUnsupported,
+                      "{} has no kernels for sddmm: a gradient has no codebook, ask for f32",
+                      to_text(problem.types));
   const std::int32_t group = group_elements(problem.types);
   // Rows are grouped for spmm_transposed, with which pairs share their plans.
   for (const auto& [name, extent] : {std::pair{"m", problem.m}, std::pair{"k", problem.k}})

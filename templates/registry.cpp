@@ -53,6 +53,16 @@ int registers_needed(const KernelSpec& spec, const Target& target) {
   return wide ? s.mr + 1 + ahead : 2 * s.mr + 2;
 }
 
+// Vectors of indices and what they are looked up in, for those of one step; a gather needs its indices and a mask.
+int lookup_registers(const KernelSpec& spec, const Target& target) {
+  if (!has_codebook(spec.types)) return 0;
+  constexpr int kGathered = 2;
+  const std::int64_t lanes = target.f32_lanes();
+  const bool permutes = permutes_codebook(spec, lanes);
+  return spec.schedule.nv +
+         (permutes ? static_cast<int>(codebook_entries(spec.types) / lanes) : kGathered);
+}
+
 // Values are stored in the groups that the elements are multiplied in.
 Result<> check_group(const KernelSpec& spec) {
   const std::int32_t group = group_elements(spec.types);
@@ -155,7 +165,12 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
   if (spec.op == Op::kSpmmTransposed && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
                       "the col strategy transposes a panel once: it needs loop order po");
-  return check_registers(spec, target, registers_needed(spec, target));
+  if (has_codebook(spec.types) && spec.op == Op::kSpmmTransposed)
+    return make_error(ErrorCode::kUnsupported,
+                      "the col strategy of spmm_transposed has no codebooks, not {}",
+                      to_text(spec.types));
+  return check_registers(spec, target,
+                         registers_needed(spec, target) + lookup_registers(spec, target));
 }
 
 // Tiles of sums, those of the shorter side of the register tile, and two that take turns.
@@ -327,6 +342,8 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
     return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} (VPDPBUSD)",
                       target.name, to_text(spec.types));
   LACUNA_TRY_VOID(check_operation(spec.op, spec.types, spec.format));
+  if (has_codebook(spec.types) && spec.op == Op::kSddmm)
+    return make_error(ErrorCode::kUnsupported, "{} is not for sddmm", to_text(spec.types));
   LACUNA_TRY_VOID(check_group(spec));
   // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
   if (!multiplies_groups(spec.types, target) && s.ku != 1)
@@ -361,7 +378,8 @@ Result<> check_operation(Op op, ElementTypes types, const Format& format) {
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} has kernels for spmm only, not for {}", to_text(format),
                       to_text(op));
-  if (types == ElementTypes::kF32 || std::holds_alternative<Bsr>(format)) return {};
+  const bool fits = nm ? types == ElementTypes::kF32 : group_elements(types) == 1;
+  if (fits || std::holds_alternative<Bsr>(format)) return {};
   return make_error(ErrorCode::kUnsupported, "{} are for f32, not for {}",
                     nm ? "N:M kernels" : "jammed rows", to_text(types));
 }

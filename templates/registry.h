@@ -62,6 +62,11 @@ inline constexpr std::int64_t kTransposedRows = 64;
 // Signed bytes of B are shifted by 128 (element_types.h); sums then start from -128 times the sum of a row's weights,
 // which lie in scratch for the rows of a panel.
 [[nodiscard]] bool shifts_dense(const KernelSpec& spec);
+// Whether vectors of indices are looked up by permutes of a codebook in one or two registers (VPERMPS, VPERMI2PS of
+// AVX-512); else they are gathered from it.
+[[nodiscard]] bool permutes_codebook(const KernelSpec& spec, std::int64_t lanes);
+// Bytes that 32 bits of a lane take in the values: 4, or one for an index.
+[[nodiscard]] std::int64_t stored_lane_bytes(const KernelSpec& spec);
 // spmm_transposed only: the values of a panel are rearranged in scratch before they are read (llvm/panel_values.h).
 [[nodiscard]] bool stages_values(const KernelSpec& spec);
 inline constexpr std::int64_t kPackedColumns = 64;

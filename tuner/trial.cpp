@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::uint64_t kSeedA = 11, kSeedB = 12, kSeedC = 13, kSeedBias = 14, kSeedScale = 15,
                         kSeedPreactivation = 16, kSeedGate = 17, kSeedResidual = 18,
-                        kSeedScaleColumns = 19;
+                        kSeedScaleColumns = 19, kSeedCodebook = 20;
 // Multiply-adds and outputs of the reference: about 30 ms of scalar code, 16 MB.
 constexpr std::int64_t kReferenceFmas = 10'000'000;
 constexpr std::int64_t kReferenceOutputs = 500'000;
@@ -124,12 +124,35 @@ float trial_weight(std::int64_t row, std::int64_t col, DType type) {
                                                       static_cast<std::uint64_t>(col)));
 }
 
+std::uint8_t trial_index(std::int64_t row, std::int64_t col, ElementTypes types) {
+  const float byte = trial_weight(row, col, DType::kU8);
+  return static_cast<std::uint8_t>(static_cast<std::int32_t>(byte) % codebook_entries(types));
+}
+
+std::vector<float> trial_codebook(ElementTypes types) {
+  std::vector<float> entries(static_cast<std::size_t>(codebook_entries(types)));
+  for (std::size_t i = 1; i < entries.size(); ++i)
+    entries[i] = counter_uniform(kSeedCodebook, i);
+  return entries;
+}
+
+float Trial::stored_weight(std::int64_t row, std::int64_t col) const {
+  return codebook_.empty() ? trial_weight(row, col, values_type(problem_))
+                           : static_cast<float>(trial_index(row, col, problem_.types));
+}
+
+float Trial::weight(std::int64_t row, std::int64_t col) const {
+  return codebook_.empty() ? stored_weight(row, col)
+                           : codebook_[trial_index(row, col, problem_.types)];
+}
+
 Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   const OperandTypes types = operand_types(problem.types);
   Trial trial;
   trial.mask_ = &mask;
   trial.problem_ = problem;
   trial.n_ = planning_n(problem);
+  if (has_codebook(problem.types)) trial.codebook_ = trial_codebook(problem.types);
   trial.rows_b_ = problem.op == Op::kSpmm ? problem.k : problem.m;
   trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
   LACUNA_TRY(trial.b_, ElementBuffer::make(types.dense, trial.rows_b_ * trial.n_));
@@ -188,7 +211,7 @@ Result<ElementBuffer> Trial::make_values(const Structure& structure) const {
   LACUNA_TRY(ElementBuffer values,
              ElementBuffer::make(values_type(problem_), values_count(structure)));
   for_each_weight(structure, [&](std::int64_t row, std::int64_t col, std::int64_t index) {
-    if (mask_->at(row, col)) values.set(index, trial_weight(row, col, values.type()));
+    if (mask_->at(row, col)) values.set(index, stored_weight(row, col));
   });
   return values;
 }
@@ -204,6 +227,7 @@ Operands Trial::operands(const ElementBuffer& values) {
   operands.n = n_;
   operands.scale = scale_.floats();
   operands.scale_columns = scale_columns_.floats();
+  operands.codebook = codebook_.empty() ? nullptr : codebook_.data();
   operands.preactivation = preactivation_.data();
   operands.gate = gate_.data();
   operands.residual = residual_.data();
@@ -272,7 +296,6 @@ Trial::Expected Trial::expect(std::int64_t row, std::int64_t col, double value, 
 }
 
 void Trial::sample_dense_output() {
-  const DType weights = operand_types(problem_.types).weights;
   const bool transposed = problem_.op == Op::kSpmmTransposed;
   const std::int64_t by_work = kReferenceFmas / std::max<std::int64_t>(1, mask_->nnz());
   const std::int64_t by_size = kReferenceOutputs / std::max<std::int64_t>(1, rows_c_);
@@ -284,7 +307,7 @@ void Trial::sample_dense_output() {
     for (std::int64_t i = 0; i < problem_.m; ++i)
       for_each_in_row(*mask_, i, [&](std::int64_t j) {
         const double b = b_.at(offset(problem_.layout_b, rows_b_, n_, transposed ? i : j, n));
-        sums[static_cast<std::size_t>(transposed ? j : i)].add(trial_weight(i, j, weights) * b);
+        sums[static_cast<std::size_t>(transposed ? j : i)].add(weight(i, j) * b);
       });
     for (std::int64_t r = 0; r < rows_c_; ++r) {
       Sum& sum = sums[static_cast<std::size_t>(r)];
@@ -309,7 +332,7 @@ void Trial::sample_values() {
       for (std::int64_t n = 0; n < n_; ++n)
         sum.add(static_cast<double>(b_.at(offset(problem_.layout_b, rows_b_, n_, i, n))) *
                 c_.at(offset(problem_.layout_c, rows_c_, n_, j, n)));
-      if (problem_.accumulate) sum.add(trial_weight(i, j, values_type(problem_)));
+      if (problem_.accumulate) sum.add(stored_weight(i, j));
       expected_.push_back(expect(i, j, sum.value, sum.magnitude, sum.terms));
     });
 }

@@ -44,6 +44,9 @@ class ElementBuffer {
 
 // The value of A at (row, col), whatever the format; of the type.
 [[nodiscard]] float trial_weight(std::int64_t row, std::int64_t col, DType type = DType::kF32);
+// The same where values are indices: of the weight, and what they stand for.
+[[nodiscard]] std::uint8_t trial_index(std::int64_t row, std::int64_t col, ElementTypes types);
+[[nodiscard]] std::vector<float> trial_codebook(ElementTypes types);
 
 // Dense operands of one problem. Leading dimensions are the smallest. n = 0 in the problem stands for 256.
 class Trial {
@@ -79,6 +82,9 @@ class Trial {
   [[nodiscard]] Result<> make_epilogue_operands();
   [[nodiscard]] reference::EpilogueTerms terms_of(std::int64_t row, std::int64_t n) const;
   void reset_c();
+  // What the value of a weight is, and what it stands for.
+  [[nodiscard]] float stored_weight(std::int64_t row, std::int64_t col) const;
+  [[nodiscard]] float weight(std::int64_t row, std::int64_t col) const;
   void sample_dense_output();
   void sample_values();
   [[nodiscard]] Result<> compare_values(const Structure& structure,
@@ -93,7 +99,8 @@ class Trial {
   std::int64_t rows_b_ = 0, rows_c_ = 0;
   ElementBuffer b_, c_;
   ElementBuffer bias_, scale_, scale_columns_, preactivation_, gate_,
-      residual_;  // empty without such a part
+      residual_;                 // empty without such a part
+  std::vector<float> codebook_;  // empty where values are numbers
   std::vector<Expected> expected_;
 };
 

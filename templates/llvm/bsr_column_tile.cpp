@@ -163,8 +163,8 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const Token
   Values sums;
   for (int i = 0; i < tokens.count; ++i)
     sums.insert(sums.end(), starts.begin(), starts.end());
-  Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(4)));
   const BlockShape shape = block_shape(kb.spec());
+  Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(shape.row_bytes)));
   const Values acc = kb.loop(
       panel.begin, panel.end, 1, sums, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
         Value* const local = kb.sub(entry, values.first);
@@ -174,7 +174,9 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const Token
         return reduce(kb, shape.depth, streams, in, [&](const Values& now, const Values& p) {
           return outer_product(
               kb, registers, now,
-              [&](int v) { return kb.load(kb.at(p.back(), v * kb.vector_bytes())); },
+              [&](int v) {
+                return kb.load_weights(kb.at(p.back(), v * kb.lanes() * shape.row_bytes));
+              },
               [&](int i) { return token_scalar(kb, tokens, p, i); });
         });
       });

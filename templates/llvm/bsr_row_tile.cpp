@@ -96,7 +96,7 @@ Values add_block(KernelBuilder& kb, const TileOperands& in, int rows, const Valu
                         return kb.load(kb.at(p[0], v * kb.vector_bytes()),
                                        in.b.in_place ? in.tile.mask_of(v) : nullptr);
                       },
-                      [&](int i) { return kb.broadcast(kb.at(p[1], i * shape.row_bytes)); });
+                      [&](int i) { return kb.broadcast_weight(kb.at(p[1], i * shape.row_bytes)); });
                 });
 }
 

@@ -16,6 +16,7 @@
 #include "templates/llvm/finish.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -52,7 +53,8 @@ void update_row(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c, c
     acc.push_back(kb.load(kb.at(c_row, v * kb.vector_bytes()), mask_of(v)));
   acc.resize(chains * vectors, kb.zero());
   for (std::size_t i = 0; i * vectors < b_rows.size(); ++i) {
-    Value* const a = kb.broadcast(kb.at(values, static_cast<std::int64_t>(i) * 4));
+    Value* const a = kb.broadcast_weight(
+        kb.at(values, static_cast<std::int64_t>(i) * stored_lane_bytes(kb.spec())));
     for (std::size_t v = 0; v < vectors; ++v) {
       Value*& sum = acc[i % chains * vectors + v];
       sum = kb.fma(a, b_rows[i * vectors + v], sum);
@@ -79,14 +81,15 @@ void prefetch_later_rows(KernelBuilder& kb, const ColumnTile& tile, const DenseT
 void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& b,
                   const DenseTile& c) {
   const Bsr& bsr = std::get<Bsr>(kb.spec().format);
-  const std::int64_t column_bytes = bsr.r * 4LL;
+  const std::int64_t lane_bytes = stored_lane_bytes(kb.spec());
+  const std::int64_t column_bytes = bsr.r * lane_bytes;
   Value* const first =
       kb.min(kb.mul(panel, kb.i64(bsr.r)), kb.sub(kb.args().rows_in, kb.i64(bsr.r)));
   Value* const begin = kb.load_i64(kb.args().ptr, panel);
   Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
   const auto update_rows = [&](Value* sub, int count) {
     const Values b_rows = load_b_rows(kb, tile, b, kb.add(first, sub), count);
-    Value* const values_of_rows = kb.at(kb.args().values, kb.mul(sub, kb.i64(4)));
+    Value* const values_of_rows = kb.at(kb.args().values, kb.mul(sub, kb.i64(lane_bytes)));
     for_each_step(kb, begin, end, 1, [&](Value* entry) {
       Value* const block = kb.at(values_of_rows, kb.mul(entry, kb.i64(column_bytes * bsr.c)));
       Value* const c_rows =

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "templates/format.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -25,9 +26,10 @@ std::size_t index_of(int row, int vectors, int v) {
   return static_cast<std::size_t>(row * vectors + v);
 }
 
-}  // namespace
-
-namespace {
+Value* weight_of(KernelBuilder& kb, const JammedColumn& column, std::size_t i) {
+  const auto offset = static_cast<std::int64_t>(i) * stored_lane_bytes(kb.spec());
+  return kb.broadcast_weight(kb.at(column.weights, offset));
+}
 
 // Entries [begin, end) of a group of a panel, and the weights of the first.
 struct GroupWalk {
@@ -43,7 +45,8 @@ class GroupCursor {
     list_ = kb.mul(panel, kb.i64(groups));
     if (chunk.number != nullptr) list_ = kb.mul(list_, chunk.count);
     entry_ = kb.load_i64(a.ptr, list_);
-    weights_ = kb.at(a.values, kb.mul(kb.load_i64(a.first_value, panel), kb.i64(4)));
+    weights_ = kb.at(a.values, kb.mul(kb.load_i64(a.first_value, panel),
+                                  kb.i64(stored_lane_bytes(kb.spec()))));
   }
 
   // What the loop over the next group takes, whose entries have weight_bytes each.
@@ -90,7 +93,7 @@ Values for_each_jammed_column(KernelBuilder& kb, Value* panel, const JammedChunk
   Values state = carried;
   for (int group = 1; group <= std::get<Jam>(kb.spec().format).groups(); ++group) {
     const std::vector<int> rows = rows_of_group(group);
-    const auto weight_bytes = static_cast<std::int64_t>(rows.size()) * 4;
+    const auto weight_bytes = static_cast<std::int64_t>(rows.size()) * stored_lane_bytes(kb.spec());
     const GroupWalk walk = cursor.next(weight_bytes);
     // What travels through the loop: the address of the next weight, then the caller's values.
     state.insert(state.begin(), walk.weights);
@@ -118,8 +121,7 @@ Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedChunk& chu
               kb.load(kb.at(row, v * kb.vector_bytes()), b.in_place ? tile.mask_of(v) : nullptr));
         Values sums = in;
         for (std::size_t i = 0; i < column.rows.size(); ++i) {
-          Value* const weight =
-              kb.broadcast(kb.at(column.weights, static_cast<std::int64_t>(i) * 4));
+          Value* const weight = weight_of(kb, column, i);
           for (int v = 0; v < tile.vectors; ++v) {
             Value*& sum = sums[index_of(column.rows[i], tile.vectors, v)];
             sum = kb.fma(weight, vectors[static_cast<std::size_t>(v)], sum);
@@ -132,25 +134,22 @@ Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedChunk& chu
 void scatter_jammed(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& c,
                     const Values& b_rows) {
   const auto mask_of = [&](int v) { return c.in_place ? tile.mask_of(v) : nullptr; };
-  for_each_jammed_column(
-      kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
-        Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
-        Values sums;
-        for (int v = 0; v < tile.vectors; ++v)
-          sums.push_back(kb.load(kb.at(row, v * kb.vector_bytes()), mask_of(v)));
-        for (std::size_t i = 0; i < column.rows.size(); ++i) {
-          Value* const weight =
-              kb.broadcast(kb.at(column.weights, static_cast<std::int64_t>(i) * 4));
-          for (int v = 0; v < tile.vectors; ++v) {
-            Value*& sum = sums[static_cast<std::size_t>(v)];
-            sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
-          }
-        }
-        for (int v = 0; v < tile.vectors; ++v)
-          kb.store(kb.at(row, v * kb.vector_bytes()), sums[static_cast<std::size_t>(v)],
-                   mask_of(v));
-        return {};
-      });
+  for_each_jammed_column(kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
+    Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
+    Values sums;
+    for (int v = 0; v < tile.vectors; ++v)
+      sums.push_back(kb.load(kb.at(row, v * kb.vector_bytes()), mask_of(v)));
+    for (std::size_t i = 0; i < column.rows.size(); ++i) {
+      Value* const weight = weight_of(kb, column, i);
+      for (int v = 0; v < tile.vectors; ++v) {
+        Value*& sum = sums[static_cast<std::size_t>(v)];
+        sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
+      }
+    }
+    for (int v = 0; v < tile.vectors; ++v)
+      kb.store(kb.at(row, v * kb.vector_bytes()), sums[static_cast<std::size_t>(v)], mask_of(v));
+    return {};
+  });
 }
 
 }  // namespace lacuna

@@ -17,7 +17,7 @@ namespace lacuna {
 struct JammedColumn {
   std::vector<int> rows;           // of the panel, those that have a weight in this column
   llvm::Value* number = nullptr;   // i64, of the column of A
-  llvm::Value* weights = nullptr;  // where they are: as many floats as rows
+  llvm::Value* weights = nullptr;  // where they are: as many as rows
 };
 using JammedBody = std::function<Values(const JammedColumn& column, const Values& carried)>;
 

@@ -73,6 +73,7 @@ void KernelBuilder::load_arguments() {
            pointer(offsetof(A, c)),
            pointer(offsetof(A, bias)),
            pointer(offsetof(A, scratch)),
+           pointer(offsetof(A, codebook)),
            mul(integer(offsetof(A, ldb)), i64(b_bytes())),
            mul(integer(offsetof(A, ldc)), i64(c_bytes())),
            integer(offsetof(A, rows_out)),

@@ -29,7 +29,8 @@ using Values = std::vector<llvm::Value*>;
 
 // The fields of KernelArgs, loaded once at entry.
 struct KernelArgValues {
-  llvm::Value *values, *ptr, *origin, *block, *first_value, *b, *c, *bias, *scratch;  // pointers
+  llvm::Value *values, *ptr, *origin, *block, *first_value, *b, *c, *bias, *scratch,
+      *codebook;  // pointers
   llvm::Value *ldb_bytes, *ldc_bytes, *rows_out, *rows_in, *panel_begin, *panel_end, *n_begin,
       *n_end;  // i64
 };
@@ -143,6 +144,11 @@ class KernelBuilder {
     return a && b ? ir_.CreateAnd(a, b) : (a ? a : b);
   }
 
+  // --- weights, as they are stored (codebook.cpp where they are indices) ---
+  // One to all lanes / those of `lanes` consecutive rows.
+  [[nodiscard]] llvm::Value* broadcast_weight(llvm::Value* pointer);
+  [[nodiscard]] llvm::Value* load_weights(llvm::Value* pointer);
+
   // --- control flow ---
   using LoopBody = std::function<Values(llvm::Value* iv, const Values& carried)>;
   enum class Trip { kMayBeZero, kAtLeastOne };
@@ -156,6 +162,7 @@ class KernelBuilder {
  private:
   void load_arguments();
   llvm::FixedVectorType* integers(unsigned bits, int count);
+  llvm::Value* look_up(llvm::Value* indices);
   llvm::Value* load_narrow(llvm::Value* pointer, unsigned bits, llvm::Value* mask);
   llvm::Value* multiply_add_bf16(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
   llvm::Value* multiply_add_bytes(llvm::Value* unsigned_bytes, llvm::Value* signed_bytes,

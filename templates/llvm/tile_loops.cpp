@@ -70,12 +70,13 @@ BlockShape block_shape(const KernelSpec& spec) {
   if (const auto* const jam = std::get_if<Jam>(&spec.format))
     return {.height = jam->r, .depth = 1};  // its values are not blocks: see jam_panel.h
   const Bsr& bsr = std::get<Bsr>(spec.format);
-  const std::int64_t column_bytes = bsr.r * 4LL;
+  const std::int64_t lane_bytes = stored_lane_bytes(spec);
+  const std::int64_t column_bytes = bsr.r * lane_bytes;
   const std::int64_t block_bytes = column_bytes * (bsr.c / bsr.group);
   if (spec.op != Op::kSpmmTransposed)
-    return {bsr.r, bsr.c / bsr.group, 4, column_bytes, block_bytes};
+    return {bsr.r, bsr.c / bsr.group, lane_bytes, column_bytes, block_bytes};
   if (stages_values(spec)) return {bsr.c, bsr.r / bsr.group, 4, bsr.c * 4LL, block_bytes};
-  return {bsr.c, bsr.r, column_bytes, 4, block_bytes};
+  return {bsr.c, bsr.r, column_bytes, lane_bytes, block_bytes};
 }
 
 }  // namespace lacuna

@@ -102,6 +102,29 @@ TEST(Listing, ScalesOfRowsAndColumnsAreOneFactor) {
   EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
 }
 
+TEST(Listing, WeightsOfACodebookAreFoldedIntoTheFma) {
+  const auto row = list("spmm_bsr16x1_c8f32_brow_crow_zen4_row_mr16nv1ku1_po", "zen4");
+  EXPECT_GE(count(row.assembly, "{1to16}"), 16U);
+  EXPECT_GE(count(row.assembly, "movzx"), 16U);  // the indices
+  EXPECT_EQ(row.spilled_vectors_in_loops, 0);
+}
+
+TEST(Listing, VectorsOfIndicesArePermutedOrGathered) {
+  const auto vectors = [](const char* types) {
+    return list(std::string("spmm_bsr16x16_") + types + "_bcol_ccol_zen4_col_mr12nv1ku1_po",
+                "zen4");
+  };
+  const auto four = vectors("c4f32"), five = vectors("c5f32"), six = vectors("c6f32");
+  EXPECT_GT(count(four.assembly, "vpermps") + count(four.assembly, "vpermd"), 0U);
+  EXPECT_GT(count(five.assembly, "vpermi2ps") + count(five.assembly, "vpermt2ps"), 0U);
+  EXPECT_GT(count(six.assembly, "vgatherdps"), 0U);
+  for (const auto* listing : {&four, &five, &six}) {
+    EXPECT_GT(count(listing->assembly, "vpmovzxbd"), 0U);
+    EXPECT_EQ(listing->spilled_vectors_in_loops, 0);
+  }
+  EXPECT_EQ(count(four.assembly, "vgatherdps") + count(five.assembly, "vgatherdps"), 0U);
+}
+
 TEST(Listing, PairsAreWidenedWhereTheTargetCannotMultiplyThem) {
   const auto listing =
       list("spmm_bsr16x2g2_bf16_brow_crow_skylake_x_row_mr4nv2ku1_po_pack", "skylake-x");

@@ -52,8 +52,9 @@ std::ostream& operator<<(std::ostream& out, const RunShape& shape);
 struct KernelInputs {
   RunShape shape;
   Structure structure;
-  std::vector<float> a;       // dense m x k, row-major
-  std::vector<float> values;  // packed; what is there before the call, for sddmm
+  std::vector<float> a;         // dense m x k, row-major
+  std::vector<float> codebook;  // where values are indices
+  std::vector<float> values;    // packed; what is there before the call, for sddmm
   std::vector<float> b, c;
   DenseView b_view, c_view;  // into b and c
   // Of the epilogue; empty where it has no such part.

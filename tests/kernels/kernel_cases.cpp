@@ -70,6 +70,15 @@ std::vector<Format> formats_for(Op op, ElementTypes types) {
         formats.emplace_back(Bsr{block.r, block.c, group});
     return formats;
   }
+  // Of codebooks the code of c4, c5 and c6 differs; the others have its ends tested.
+  if (has_codebook(types)) {
+    if (op == Op::kSddmm) return formats;
+    formats = {Bsr{16, 16}, Jam{4}};
+    if (types == ElementTypes::kC4F32 || types == ElementTypes::kC8F32)
+      formats.insert(formats.end(), {Bsr{5, 7}, Bsr{1, 1}, Bsr{4, 4}, Bsr{16, 1}, Bsr{32, 32},
+                                     Bsr{64, 1}, Jam{1}, Jam{6}});
+    return formats;
+  }
   formats.assign(kBlocks.begin(), kBlocks.end());
   for (std::int32_t r = 1; r <= kMaxJam; ++r)
     formats.emplace_back(Jam{r});

@@ -33,6 +33,12 @@ class Draw {
     if (numbers_ == Numbers::kSmallIntegers) return static_cast<float>(engine_() % 7) - 3.0F;
     return round_to(type, static_cast<float>(engine_() >> 8) * 0x1p-23F - 1.0F);
   }
+  // What a value holds: a number of its type, or an index into the codebook.
+  float stored(const KernelSpec& spec) {
+    return has_codebook(spec.types)
+               ? static_cast<float>(engine_() % static_cast<unsigned>(codebook_entries(spec.types)))
+               : number(type_of_values(spec));
+  }
   bool chance(double probability) { return engine_() * 0x1p-32 < probability; }
 
  private:
@@ -126,6 +132,17 @@ void add_epilogue_operands(const KernelSpec& spec, std::int64_t rows, Draw& draw
   inputs.residual_view = draw_dense(epilogue.residual, inputs.residual);
 }
 
+// From here on `a` holds what its indices stand for; returns the indices.
+std::vector<float> look_up(const KernelSpec& spec, Draw& draw, KernelInputs& inputs) {
+  std::vector<float> indices = inputs.a;
+  inputs.codebook.assign(static_cast<std::size_t>(codebook_entries(spec.types)), 0.0F);
+  for (std::size_t i = 1; i < inputs.codebook.size(); ++i)
+    inputs.codebook[i] = draw.number(DType::kF32);
+  for (float& weight : inputs.a)
+    weight = inputs.codebook[static_cast<std::size_t>(weight)];
+  return indices;
+}
+
 }  // namespace
 
 DType type_of_values(const KernelSpec& spec) {
@@ -152,8 +169,7 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
   for (std::int64_t i = 0; i < shape.m; ++i)
     for (std::int64_t j = 0; j < shape.k; ++j)
-      if (mask.at(i, j))
-        inputs.a[static_cast<std::size_t>(i * shape.k + j)] = draw.number(type_of_values(spec));
+      if (mask.at(i, j)) inputs.a[static_cast<std::size_t>(i * shape.k + j)] = draw.stored(spec);
 
   const bool writes_values = spec.op == Op::kSddmm;
   const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
@@ -161,7 +177,9 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)),
                        poison_of(type_of_values(spec)));
   if (!writes_values || spec.accumulate)
-    pack_values(inputs.structure, inputs.a.data(), shape.k, DType::kF32, inputs.values.data());
+    pack_values(inputs.structure,
+                has_codebook(spec.types) ? look_up(spec, draw, inputs).data() : inputs.a.data(),
+                shape.k, DType::kF32, inputs.values.data());
   inputs.b_view = make_dense(b_rows, shape.n, spec.layout_b, shape.padding,
                              operand_types(spec.types).dense, inputs.b, &draw);
   inputs.c_view = make_dense(c_rows, shape.n, spec.layout_c, shape.padding, type_of_c(spec),

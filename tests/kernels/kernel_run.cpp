@@ -67,7 +67,7 @@ class GuardedOperand {
 
 // Operands of one call sequence, each beside a guard page.
 struct GuardedOperands {
-  GuardedOperand values, b, c, scale, scale_columns, bias, preactivation, gate, residual;
+  GuardedOperand values, b, c, scale, scale_columns, bias, preactivation, gate, residual, codebook;
 
   GuardedOperands(const KernelSpec& spec, const KernelInputs& inputs, Side side)
       : values(inputs.values, type_of_values(spec), side),
@@ -78,7 +78,8 @@ struct GuardedOperands {
         bias(inputs.bias, DType::kF32, side),
         preactivation(inputs.preactivation, type_of_c(spec), side),
         gate(inputs.gate, type_of_c(spec), side),
-        residual(inputs.residual, type_of_c(spec), side) {}
+        residual(inputs.residual, type_of_c(spec), side),
+        codebook(inputs.codebook, DType::kF32, side) {}
 };
 
 std::vector<std::int64_t> lists_for(const KernelSpec& spec, const RunShape& shape,
@@ -128,6 +129,7 @@ KernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
   args.scale = static_cast<const float*>(data_of(inputs.scale, operands.scale));
   args.scale_columns =
       static_cast<const float*>(data_of(inputs.scale_columns, operands.scale_columns));
+  args.codebook = static_cast<const float*>(data_of(inputs.codebook, operands.codebook));
   args.preactivation = data_of(inputs.preactivation, operands.preactivation);
   args.gate = data_of(inputs.gate, operands.gate);
   args.residual = data_of(inputs.residual, operands.residual);
@@ -276,7 +278,8 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
     call_split(kernel_case, kernel, args, side);
   for (const GuardedOperand* operand :
        {&operands.values, &operands.b, &operands.c, &operands.scale, &operands.scale_columns,
-        &operands.bias, &operands.preactivation, &operands.gate, &operands.residual})
+        &operands.bias, &operands.codebook, &operands.preactivation, &operands.gate,
+        &operands.residual})
     EXPECT_TRUE(operand->canaries_alive()) << "memory beside an operand was written";
   EXPECT_TRUE(index.ptr.canaries_alive() && index.origin.canaries_alive() &&
               index.block.canaries_alive() && index.first_value.canaries_alive())
@@ -284,6 +287,7 @@ KernelOutputs run_kernel(const KernelCase& kernel_case, const LoadedKernel& kern
   expect_unchanged("b", operands.b, inputs.b);
   expect_unchanged("scale", operands.scale, inputs.scale);
   expect_unchanged("scale_columns", operands.scale_columns, inputs.scale_columns);
+  expect_unchanged("codebook", operands.codebook, inputs.codebook);
   expect_unchanged("bias", operands.bias, inputs.bias);
   expect_unchanged("preactivation", operands.preactivation, inputs.preactivation);
   expect_unchanged("gate", operands.gate, inputs.gate);

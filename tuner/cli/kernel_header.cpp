@@ -45,17 +45,19 @@ typedef struct lacuna_kernel_args {{
   const void* residual;  /* dense like C */
   int64_t ld_preactivation, ld_gate, ld_residual;
   const float* scale_columns; /* one for each column of C */
+  const float* codebook;      /* of types c4f32 to c8f32, whose values are indices into it */
 }} lacuna_kernel_args;
 #elif LACUNA_KERNEL_ARGS != {version}
 #error "kernels of different versions of lacuna generate"
 #endif)";
-static_assert(sizeof(KernelArgs) == 200 && offsetof(KernelArgs, origin) == 16 &&
+static_assert(sizeof(KernelArgs) == 208 && offsetof(KernelArgs, origin) == 16 &&
                   offsetof(KernelArgs, first_value) == 32 && offsetof(KernelArgs, b) == 40 &&
                   offsetof(KernelArgs, bias) == 56 && offsetof(KernelArgs, ldb) == 72 &&
                   offsetof(KernelArgs, rows_in) == 96 && offsetof(KernelArgs, n_end) == 128 &&
                   offsetof(KernelArgs, scale) == 136 && offsetof(KernelArgs, residual) == 160 &&
                   offsetof(KernelArgs, ld_residual) == 184 &&
-                  offsetof(KernelArgs, scale_columns) == 192,
+                  offsetof(KernelArgs, scale_columns) == 192 &&
+                  offsetof(KernelArgs, codebook) == 200,
               "kArgsStruct does not follow templates/abi.h");
 
 std::string layout_words(Layout layout) {

@@ -92,9 +92,11 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
                   "derivative); gate; residual. For example bias_relu, bias_silu_gate")
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");
-  verb.add_option("--types", options.types,
-                  "types of the elements: " + join_names<ElementTypes>(", ") +
-                      " (bf16f32: bf16 operands, f32 results)")
+  verb.add_option(
+          "--types", options.types,
+          "types of the elements: " + join_names<ElementTypes>(", ") +
+              " (bf16f32: bf16 operands, f32 results; c4f32: values are indices of 4 bits into a "
+              "codebook of f32)")
       ->capture_default_str();
   verb.add_option("--format", options.format,
                   "storage format, e.g. bsr16x1, jam4 or nm2of4 (default: chosen by the tuner)");

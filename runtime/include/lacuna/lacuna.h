@@ -141,6 +141,9 @@ enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
  * s8 and u8 (SPMM only) are multiplied and summed exactly, in 32 bits with wrap-around; an f32 or bf16 result is the sum,
  * converted on its way through the epilogue, whose scales give it its size. K must be a multiple of 4. Machines without
  * instructions for them answer LACUNA_ERROR_UNSUPPORTED.
+ * C4 to C8 (SPMM and SPMM_TRANSPOSED): a weight is codebook[value], the codebook 2^4 to 2^8 numbers of f32 that come with
+ * the operands; a value takes a byte. codebook[0] is 0, which is what padding stands for. Such a plan may also have an
+ * SDDMM of f32: gradients of weights one by one.
  * Problems of one plan may mix types whose values have the same size (BF16 and BF16_F32). */
 enum {
   LACUNA_TYPES_F32 = 0,
@@ -151,7 +154,12 @@ enum {
   LACUNA_TYPES_S8_S8_BF16 = 5, /* values s8, B s8, C bf16 */
   LACUNA_TYPES_S8_U8_BF16 = 6, /* values s8, B u8, C bf16 */
   LACUNA_TYPES_S8_S8_S32 = 7,  /* values s8, B s8, C s32: the sums; no epilogue */
-  LACUNA_TYPES_S8_U8_S32 = 8   /* values s8, B u8, C s32: the sums; no epilogue */
+  LACUNA_TYPES_S8_U8_S32 = 8,  /* values s8, B u8, C s32: the sums; no epilogue */
+  LACUNA_TYPES_C4_F32 = 9,  /* values u8: indices of 4 bits into a codebook of f32; B and C f32 */
+  LACUNA_TYPES_C5_F32 = 10, /* ... of 5 bits, and so on */
+  LACUNA_TYPES_C6_F32 = 11,
+  LACUNA_TYPES_C7_F32 = 12,
+  LACUNA_TYPES_C8_F32 = 13
 };
 /* One of them. */
 enum {
@@ -212,6 +220,13 @@ typedef struct lacuna_problem {
 } lacuna_problem;
 
 #define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* A codebook of 2^bits numbers (bits from 4 to 8) for `count` weights, and their indices: 0 for zeros, for the others by
+ * k-means over their values, exact where there are fewer than 2^bits distinct ones. The same weights give the same
+ * codebook. Indices of a dense matrix are packed like one: lacuna_plan_pack_from with LACUNA_TYPE_U8, which refuses those
+ * that the problem's codebook does not have. */
+LACUNA_API lacuna_status lacuna_codebook_make(const float* weights, int64_t count, int32_t bits,
+                                              float* codebook, uint8_t* indices);
 
 typedef struct lacuna_plan_options {
   size_t struct_size; /* sizeof(lacuna_plan_options) */
@@ -275,9 +290,11 @@ typedef struct lacuna_operands {
   const void* residual;
   int64_t ld_residual;
   const float* scale_columns; /* one for each column of C (COLUMNS, ROWS_COLUMNS) */
+  const float* codebook;      /* of LACUNA_TYPES_C4_F32 to C8_F32: 2^bits numbers, the first 0 */
 } lacuna_operands;
 
-#define LACUNA_OPERANDS_INIT {sizeof(lacuna_operands), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define LACUNA_OPERANDS_INIT \
+  {sizeof(lacuna_operands), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* Runs problem number `problem` of the plan. The result of one plan is the same, bit for bit, for any number of threads
  * (another number may have given another plan: see above). */

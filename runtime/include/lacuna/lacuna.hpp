@@ -178,6 +178,32 @@ struct Dense {
   std::int64_t ld = 0;
 };
 
+// Weights as indices into a codebook of 2^bits numbers, the first 0: lacuna_codebook_make.
+struct Codebook {
+  std::vector<float> entries;
+  std::vector<std::uint8_t> indices;
+
+  // Of `count` weights, in their order.
+  [[nodiscard]] static Codebook make(const float* weights, std::int64_t count, std::int32_t bits) {
+    Codebook made;
+    made.entries.resize(std::size_t{1} << (bits < 0 || bits > 8 ? 8 : bits));
+    made.indices.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+    detail::check(
+        lacuna_codebook_make(weights, count, bits, made.entries.data(), made.indices.data()));
+    return made;
+  }
+};
+
+// Packed values, with their codebook where they are indices. Plain pointers convert.
+struct Values {
+  template <class Element>
+  Values(const Element* elements, const float* entries = nullptr)
+      : data(elements), codebook(entries) {}
+  Values(std::nullptr_t) {}
+  const void* data = nullptr;
+  const float* codebook = nullptr;
+};
+
 // What an epilogue reads beside the sums; the parts it does not have stay empty.
 struct EpilogueOperands {
   const float* bias = nullptr;
@@ -254,10 +280,11 @@ class Plan {
   }
 
   // C = epilogue(A * B (+ C)), or A^T for a spmm_transposed problem. `n` dense columns.
-  void spmm(std::size_t problem, const void* values, ConstDense b, Dense c, std::int64_t n,
+  void spmm(std::size_t problem, Values values, ConstDense b, Dense c, std::int64_t n,
             const EpilogueOperands& epilogue) const {
     // The C struct serves both directions; kernels of these problems only read the values.
-    lacuna_operands operands = make_operands(const_cast<void*>(values), b, c, n);
+    lacuna_operands operands = make_operands(const_cast<void*>(values.data), b, c, n);
+    operands.codebook = values.codebook;
     operands.bias = epilogue.bias;
     operands.scale = epilogue.scale;
     operands.scale_columns = epilogue.scale_columns;
@@ -269,7 +296,7 @@ class Plan {
     operands.ld_residual = epilogue.residual.ld;
     execute(problem, operands);
   }
-  void spmm(std::size_t problem, const void* values, ConstDense b, Dense c, std::int64_t n,
+  void spmm(std::size_t problem, Values values, ConstDense b, Dense c, std::int64_t n,
             const float* bias = nullptr) const {
     EpilogueOperands epilogue;
     epilogue.bias = bias;

@@ -279,8 +279,8 @@ TEST_F(CApi, ReportsBadProblems) {
                "gate -1 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.residual = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "residual 2 is not in [0, 1]");
-  EXPECT_FAULT(create([](auto& p) { p.types = 9; }), LACUNA_ERROR_INVALID_ARGUMENT,
-               "types 9 is not in [0, 8]");
+  EXPECT_FAULT(create([](auto& p) { p.types = 14; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "types 14 is not in [0, 13]");
   EXPECT_FAULT(create([](auto& p) {
                  p.epilogue = LACUNA_EPILOGUE_BIAS_RELU;
                  p.activation = LACUNA_ACTIVATION_SILU;

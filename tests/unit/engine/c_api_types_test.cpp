@@ -249,6 +249,75 @@ TEST_F(CApiTypes, PackingCopiesElementsOfTheValuesType) {
     }
 }
 
+// Weights of small integers are kept exactly, and so are products of them; f32's sddmm shares the plan.
+TEST_F(CApiTypes, MultipliesWeightsOfACodebook) {
+  ASSERT_EQ(plan_for({problem_of(LACUNA_TYPES_C4_F32),
+                      problem_of(LACUNA_TYPES_C4_F32, LACUNA_OP_SPMM_TRANSPOSED),
+                      problem_of(LACUNA_TYPES_F32, LACUNA_OP_SDDMM)}),
+            LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_EQ(first_kernel().rfind("spmm_bsr8x8_c4f32_brow_crow_", 0), 0U) << first_kernel();
+  EXPECT_EQ(lacuna_plan_type_of_values(plan_, 0), LACUNA_TYPE_U8);
+  EXPECT_EQ(lacuna_plan_type_of_b(plan_, 0), LACUNA_TYPE_F32);
+  EXPECT_EQ(lacuna_plan_type_of_values(plan_, 2), LACUNA_TYPE_F32);
+  const std::vector<float> a = small_numbers<float>(kM * kK), b = small_numbers<float>(kK * kN);
+  std::vector<float> codebook(16, std::nanf(""));
+  std::vector<std::uint8_t> indices(a.size()), values(values_count());
+  ASSERT_EQ(lacuna_codebook_make(a.data(), kM * kK, 4, codebook.data(), indices.data()), LACUNA_OK)
+      << lacuna_last_error();
+  ASSERT_EQ(lacuna_plan_pack_from(plan_, 0, indices.data(), LACUNA_TYPE_U8, kK, values.data()),
+            LACUNA_OK)
+      << lacuna_last_error();
+  std::vector<float> c(kM * kN, std::nanf(""));
+  lacuna_operands operands = operands_of(values.data(), b, c.data());
+  EXPECT_FAULT(lacuna_plan_execute(plan_, 0, &operands), LACUNA_ERROR_INVALID_ARGUMENT,
+               "codebook is null, c4f32 needs 16 entries");
+  std::vector<float> shifted = codebook;
+  shifted[0] = 0.5F;
+  operands.codebook = shifted.data();
+  EXPECT_FAULT(lacuna_plan_execute(plan_, 0, &operands), LACUNA_ERROR_INVALID_ARGUMENT,
+               "codebook[0] is 0.5, not 0: index 0 stands for no weight");
+  operands.codebook = codebook.data();
+  ASSERT_EQ(lacuna_plan_execute(plan_, 0, &operands), LACUNA_OK) << lacuna_last_error();
+  for (std::int64_t i = 0; i < kM; ++i)
+    for (std::int64_t n = 0; n < kN; ++n) {
+      float sum = 0;
+      for (std::int64_t j = 0; j < kK; ++j)
+        if (is_weight(i, j))
+          sum += a[static_cast<std::size_t>(i * kK + j)] * b[static_cast<std::size_t>(j * kN + n)];
+      EXPECT_EQ(c[static_cast<std::size_t>(i * kN + n)], sum);
+    }
+}
+
+TEST_F(CApiTypes, RefusesIndicesThatTheCodebookDoesNotHave) {
+  ASSERT_EQ(plan_for({problem_of(LACUNA_TYPES_C5_F32)}), LACUNA_OK) << lacuna_last_error();
+  std::vector<std::uint8_t> indices(kM * kK, 31), values(values_count());
+  const auto pack = [&] {
+    return lacuna_plan_pack_from(plan_, 0, indices.data(), LACUNA_TYPE_U8, kK, values.data());
+  };
+  EXPECT_EQ(pack(), LACUNA_OK) << lacuna_last_error();
+  indices[0] = 32;
+  EXPECT_FAULT(pack(), LACUNA_ERROR_INVALID_ARGUMENT,
+               "value 0 is index 32, the codebook of c5f32 has 32 entries");
+}
+
+TEST_F(CApiTypes, ReportsBadCodebooks) {
+  const std::vector<float> weights(4, 1.0F);
+  std::vector<float> entries(256);
+  std::vector<std::uint8_t> indices(4);
+  EXPECT_FAULT(lacuna_codebook_make(weights.data(), 4, 9, entries.data(), indices.data()),
+               LACUNA_ERROR_INVALID_ARGUMENT, "bits 9 is not in [4, 8]");
+  EXPECT_FAULT(lacuna_codebook_make(weights.data(), -1, 4, entries.data(), indices.data()),
+               LACUNA_ERROR_INVALID_ARGUMENT, "count -1 is not in [0, 1152921504606846976]");
+  EXPECT_FAULT(lacuna_codebook_make(nullptr, 4, 4, entries.data(), indices.data()),
+               LACUNA_ERROR_INVALID_ARGUMENT, "weights is null");
+  EXPECT_FAULT(lacuna_codebook_make(weights.data(), 4, 4, nullptr, indices.data()),
+               LACUNA_ERROR_INVALID_ARGUMENT, "codebook is null");
+  EXPECT_FAULT(lacuna_codebook_make(weights.data(), 4, 4, entries.data(), nullptr),
+               LACUNA_ERROR_INVALID_ARGUMENT, "indices is null");
+  EXPECT_EQ(lacuna_codebook_make(nullptr, 0, 4, entries.data(), nullptr), LACUNA_OK);
+}
+
 TEST_F(CApiTypes, KnowsTheSizesOfTypes) {
   EXPECT_EQ(lacuna_type_bytes(LACUNA_TYPE_F32), 4);
   EXPECT_EQ(lacuna_type_bytes(LACUNA_TYPE_BF16), 2);

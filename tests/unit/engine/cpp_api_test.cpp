@@ -188,6 +188,28 @@ TEST(CppApi, MultipliesBf16) {
   }
 }
 
+TEST(CppApi, MultipliesWeightsOfACodebook) {
+  constexpr std::int64_t kM = 8, kK = 4, kN = 5;
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask = lacuna::Mask::from_blocks(kM, kK, 4, 4, {1, 1});
+  lacuna::Problem problem;
+  problem.types = lacuna::Types::kC4F32;
+  const lacuna::Plan plan(context, mask, {problem});
+  const std::vector<float> dense = integers(kM * kK), b(kK * kN, 1.0F);
+  const lacuna::Codebook codebook = lacuna::Codebook::make(dense.data(), kM * kK, 4);
+  const auto values = plan.pack_elements(codebook.indices.data(), kK);
+  std::vector<float> c(kM * kN, std::nanf(""));
+  plan.spmm(0, {values.data(), codebook.entries.data()}, {b.data(), kN}, {c.data(), kN}, kN);
+  for (std::size_t i = 0; i < kM; ++i) {
+    float sum = 0;
+    for (std::size_t j = 0; j < kK; ++j)
+      sum += dense[i * kK + j];
+    EXPECT_EQ(c[i * kN], sum);
+  }
+  EXPECT_THROW((void)lacuna::Codebook::make(dense.data(), kM * kK, 40), lacuna::Exception);
+  EXPECT_THROW((void)lacuna::Codebook::make(dense.data(), -1, 4), lacuna::Exception);
+}
+
 TEST(CppApi, PlansMoveAndOutliveTheirMask) {
   const lacuna::Context context = make_context();
   std::vector<lacuna::Plan> plans;

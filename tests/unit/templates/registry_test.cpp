@@ -75,6 +75,27 @@ TEST(PairSchedules, BreakTheseRules) {
             "bf16 is widened on skylake-x, which needs ku 1");
 }
 
+TEST(CodebookSchedules, AreThoseOfF32ThatReadStoredValues) {
+  const Target zen4 = find_target("zen4").value();
+  const auto message = [&](const KernelSpec& spec) {
+    const auto legal = check_schedule(spec, zen4);
+    return legal ? std::string() : legal.error().message;
+  };
+  KernelSpec spec;
+  spec.types = ElementTypes::kC6F32;
+  spec.format = Bsr{16, 16};
+  spec.layout_b = spec.layout_c = Layout::kColMajor;
+  spec.schedule = {Strategy::kColumnTile, 24, 1, 1, LoopOrder::kPanelOuter, false};
+  EXPECT_EQ(message(spec), "");
+  spec.schedule.mr = 28;  // f32 has room for it, indices have not
+  EXPECT_EQ(message(spec), "mr 28 x nv 1 needs 32 vector registers, zen4 has 30 to use");
+  spec.op = Op::kSpmmTransposed;
+  EXPECT_EQ(message(spec), "the col strategy of spmm_transposed has no codebooks, not c6f32");
+  spec.op = Op::kSddmm;
+  EXPECT_EQ(message(spec), "c6f32 is not for sddmm");
+  EXPECT_TRUE(enumerate_schedules(spec, zen4).empty());
+}
+
 TEST(ByteSchedules, NeedTheInstructionOrTheMatrixUnit) {
   KernelSpec spec = pair_spec(Op::kSpmm, {16, 16, 4},
                               {Strategy::kRowTile, 4, 2, 1, LoopOrder::kPanelOuter, true});

@@ -242,6 +242,23 @@ TEST_F(TrialOnKernelsTest, AcceptsPlansOfBytes) {
     }
 }
 
+TEST_F(TrialOnKernelsTest, AcceptsPlansOfCodebooks) {
+  for (const ElementTypes types : {ElementTypes::kC4F32, ElementTypes::kC8F32})
+    for (const Op op : {Op::kSpmm, Op::kSpmmTransposed}) {
+      Problem problem = problem_of(mask_, op, 21);
+      problem.types = types;
+      problem.accumulate = true;
+      request_.mask = &mask_;
+      request_.problems = {problem};
+      const auto plan = ExecutablePlan::create(*engine_, request_);
+      ASSERT_TRUE(plan) << plan.error().message;
+      auto trial = Trial::make(mask_, problem);
+      ASSERT_TRUE(trial) << trial.error().message;
+      const auto checked = trial->check(**plan, 0);
+      EXPECT_TRUE(checked) << (*plan)->kernel_name_of(0) << ": " << checked.error().message;
+    }
+}
+
 // A plan for another mask computes other numbers: the check must say so.
 TEST_F(TrialOnKernelsTest, RefusesWrongNumbers) {
   const Problem problem = problem_of(mask_, Op::kSpmm, 21);
