@@ -22,8 +22,8 @@
 
 namespace lacuna {
 
-using estimate::add_packing, estimate::add_row_walk, estimate::add_transposes, estimate::row_walk, estimate::ceil_div, estimate::kFloatBytes,
-    estimate::Shape, estimate::transpose_shuffles;
+using estimate::add_packing, estimate::add_row_walk, estimate::add_transposes, estimate::row_walk,
+    estimate::ceil_div, estimate::kFloatBytes, estimate::Shape, estimate::transpose_shuffles;
 
 namespace estimate {
 

@@ -45,8 +45,8 @@ class GroupCursor {
     list_ = kb.mul(panel, kb.i64(groups));
     if (chunk.number != nullptr) list_ = kb.mul(list_, chunk.count);
     entry_ = kb.load_i64(a.ptr, list_);
-    weights_ = kb.at(a.values, kb.mul(kb.load_i64(a.first_value, panel),
-                                  kb.i64(stored_lane_bytes(kb.spec()))));
+    weights_ = kb.at(
+        a.values, kb.mul(kb.load_i64(a.first_value, panel), kb.i64(stored_lane_bytes(kb.spec()))));
   }
 
   // What the loop over the next group takes, whose entries have weight_bytes each.
@@ -134,22 +134,24 @@ Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedChunk& chu
 void scatter_jammed(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& c,
                     const Values& b_rows) {
   const auto mask_of = [&](int v) { return c.in_place ? tile.mask_of(v) : nullptr; };
-  for_each_jammed_column(kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
-    Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
-    Values sums;
-    for (int v = 0; v < tile.vectors; ++v)
-      sums.push_back(kb.load(kb.at(row, v * kb.vector_bytes()), mask_of(v)));
-    for (std::size_t i = 0; i < column.rows.size(); ++i) {
-      Value* const weight = weight_of(kb, column, i);
-      for (int v = 0; v < tile.vectors; ++v) {
-        Value*& sum = sums[static_cast<std::size_t>(v)];
-        sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
-      }
-    }
-    for (int v = 0; v < tile.vectors; ++v)
-      kb.store(kb.at(row, v * kb.vector_bytes()), sums[static_cast<std::size_t>(v)], mask_of(v));
-    return {};
-  });
+  for_each_jammed_column(
+      kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
+        Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
+        Values sums;
+        for (int v = 0; v < tile.vectors; ++v)
+          sums.push_back(kb.load(kb.at(row, v * kb.vector_bytes()), mask_of(v)));
+        for (std::size_t i = 0; i < column.rows.size(); ++i) {
+          Value* const weight = weight_of(kb, column, i);
+          for (int v = 0; v < tile.vectors; ++v) {
+            Value*& sum = sums[static_cast<std::size_t>(v)];
+            sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
+          }
+        }
+        for (int v = 0; v < tile.vectors; ++v)
+          kb.store(kb.at(row, v * kb.vector_bytes()), sums[static_cast<std::size_t>(v)],
+                   mask_of(v));
+        return {};
+      });
 }
 
 }  // namespace lacuna

@@ -30,13 +30,13 @@ void store_columns(KernelBuilder& kb, const PermuteShape& shape, const Collected
     const std::int64_t offset = v * kb.vector_bytes();
     Value* const row = kb.add(panel.first, kb.i64(static_cast<std::int64_t>(v) * kb.lanes()));
     Value* const mask = kb.mask_below(kb.sub(a.rows_out, row));
-    const RowTerms terms = terms_of_rows(kb, row, mask);
+    const Terms terms = terms_of_rows(kb, row, mask);
     for_each_step(kb, panel.n0, panel.end, 1, [&](Value* n) {
       Value* const to = kb.at(kb.at(kb.at(a.c, kb.mul(n, a.ldc_bytes)), row_bytes), offset);
       Value* const column = kb.mul(kb.sub(n, panel.n0), kb.i64(kSlotBytes));
       Value* sum = kb.load(kb.at(kb.at(panel.from, column), offset));
       if (kb.spec().accumulate) sum = kb.fadd(sum, kb.load(to, mask));
-      kb.store(to, finish_in_registers(kb, sum, terms), mask);
+      kb.store(to, finish_in_registers(kb, sum, in_column(kb, terms, n)), mask);
     });
   }
 }
@@ -65,9 +65,9 @@ void store_rows(KernelBuilder& kb, const CollectedPanel& panel) {
     Value* const inside = kb.ir().CreateICmpSLE(row, last_row);
     Value* const in_c = kb.at(kb.at(a.c, kb.mul(row, a.ldc_bytes)), column_bytes);
     Value* const to = kb.ir().CreateSelect(inside, in_c, a.scratch);
-    const RowTerms terms = terms_of_row(kb, kb.min(row, last_row));
+    const Terms terms = terms_of_row(kb, kb.min(row, last_row));
     Value* const sum = kb.spec().accumulate ? kb.fadd(sums, kb.load(to, mask)) : sums;
-    kb.store(to, finish_in_registers(kb, sum, terms), mask);
+    kb.store(to, finish_in_registers(kb, sum, in_columns(kb, terms, panel.n0, mask)), mask);
   });
 }
 
