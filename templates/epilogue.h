@@ -17,6 +17,12 @@
 //   bias_gelu_erf_residual  h + gelu(A * B + bias)
 //   dgelu_erf               (A^T * B) * gelu'(x): a gradient, brought back through the activation before it, in one pass
 //
+// SwiGLU is two products on one mask or two, up = A_up B and then silu(A_gate B) * up; there is no kernel that does both in
+// one pass over B. One would take a single A, whose panels of r rows are r/2 rows of A_gate and then the same r/2 rows of
+// A_up (the same number of panels, M a multiple of r, so that none is shifted back), and write r/2 rows of C for each:
+// gate and up of an element are then sums of one register tile, r/2 rows apart, and meet on their way through the tile of
+// sums (registry.h), where every strategy has them in memory.
+//
 // What is added before a derivative is what C held (accumulate), after it the residual.
 // A NaN in z, gate or residual stays a NaN; relu' of a NaN x counts as 1.
 #pragma once

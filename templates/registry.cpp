@@ -163,6 +163,13 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
       return make_error(ErrorCode::kInvalidArgument, "the col strategy of bytes needs ku 1");
     return check_registers(spec, target, s.mr * s.nv + s.nv + s.mr);
   }
+  // With 16 registers, LLVM loads the scalars of so many steps ahead of the products, beside an address for each token of
+  // the last tile, and spills (8 x 8 blocks).
+  constexpr int kMostSteps = 2;
+  if (!target.has_feature("avx512f") && !finishes_in_registers(spec.epilogue) && s.ku > kMostSteps)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the col strategy with epilogue {} needs ku {} or less on {}",
+                      to_text(spec.epilogue), kMostSteps, target.name);
   if (spec.op == Op::kSpmmTransposed && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
                       "the col strategy transposes a panel once: it needs loop order po");

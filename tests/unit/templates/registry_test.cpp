@@ -75,6 +75,25 @@ TEST(PairSchedules, BreakTheseRules) {
             "bf16 is widened on skylake-x, which needs ku 1");
 }
 
+// Once seen as spills of spmm_transposed_bsr8x8_f32_bcol_ccol_x86_64_v3_col_mr6nv1ku4_po_silu_residual.
+TEST(ColumnSchedules, UnrollLessBesideLongEpiloguesWithSixteenRegisters) {
+  KernelSpec spec;
+  spec.format = Bsr{8, 8};
+  spec.layout_b = spec.layout_c = Layout::kColMajor;
+  spec.epilogue = {.activation = Activation::kSilu, .residual = true};
+  spec.schedule = {Strategy::kColumnTile, 6, 1, 4, LoopOrder::kPanelOuter, false};
+  const Target narrow = find_target("x86-64-v3").value();
+  const auto legal = check_schedule(spec, narrow);
+  ASSERT_FALSE(legal);
+  EXPECT_EQ(legal.error().message,
+            "the col strategy with epilogue silu_residual needs ku 2 or less on x86-64-v3");
+  spec.schedule.ku = 2;
+  EXPECT_TRUE(check_schedule(spec, narrow));
+  spec.schedule.ku = 4;
+  spec.epilogue = {.bias = true, .activation = Activation::kRelu};
+  EXPECT_TRUE(check_schedule(spec, narrow));
+}
+
 TEST(CodebookSchedules, AreThoseOfF32ThatReadStoredValues) {
   const Target zen4 = find_target("zen4").value();
   const auto message = [&](const KernelSpec& spec) {
