@@ -253,9 +253,9 @@ TEST(DefaultPlanner, TakesChunksOfALongReducedDimension) {
   const Target target = find_target("sapphire-rapids").value();
   Problem problem;
   problem.m = 4096;
-  problem.k = 11008;
+  problem.k = 22016;
   problem.n = 256;
-  const std::int64_t blocks = 256 * 688 / 2;
+  const std::int64_t blocks = 256 * 1376 / 2;
   const auto ranked = rank_schedules(problem, Bsr{16, 16}, {blocks, blocks * 256}, target, 1);
   EXPECT_GT(ranked.front().kc, 0) << to_text(ranked.front());
   problem.k = 512;
