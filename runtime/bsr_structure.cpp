@@ -29,29 +29,9 @@ std::size_t index_of(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-std::int32_t clamp_block_dim(std::int32_t block, std::int64_t extent) {
-  return static_cast<std::int32_t>(
-      std::clamp<std::int64_t>(extent, 1, static_cast<std::int64_t>(block)));
-}
-
-Bsr clamp_format(const Mask& mask, const Bsr& format) {
-  const std::int64_t columns = std::max<std::int64_t>(mask.k(), format.group);
-  return {clamp_block_dim(format.r, mask.m()), clamp_block_dim(format.c, columns), format.group};
-}
-
 // First column of block number `block`: shifted back where it would pass the end.
 std::int64_t block_origin(std::int64_t block, std::int64_t size, std::int64_t extent) {
   return std::max<std::int64_t>(0, std::min(block * size, extent - size));
-}
-
-// `count` (1..64) bits of a row from `begin` on; bits beyond the row's words read as zero.
-std::uint64_t bits_of(std::span<const std::uint64_t> words, std::int64_t begin,
-                      std::int64_t count) {
-  const std::size_t word = index_of(begin / 64);
-  const std::int64_t shift = begin % 64;
-  std::uint64_t bits = words[word] >> shift;
-  if (shift != 0 && word + 1 < words.size()) bits |= words[word + 1] << (64 - shift);
-  return bits & (~std::uint64_t{0} >> (64 - count));
 }
 
 // panel <- OR of the mask's rows [begin, end).
@@ -190,7 +170,7 @@ Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format) {
   if (mask.k() % format.group != 0)
     return make_error(ErrorCode::kInvalidArgument, "k {} is not a multiple of group {}", mask.k(),
                       format.group);
-  const Bsr clamped = clamp_format(mask, format);
+  const Bsr clamped = clamped_to(format, mask.m(), mask.k());
   const std::int64_t blocks = count_blocks(mask, std::span(&clamped, 1)).front();
   if (blocks > kMaxBlocks) {
     return make_error(ErrorCode::kInvalidArgument, "the mask has {} blocks of {}x{}, limit {}",
@@ -252,14 +232,14 @@ bool is_exact(const BsrStructure& s, const Mask& mask) {
     const std::uint64_t ones = ~std::uint64_t{0} >> (64 - columns);
     for (std::int64_t i = block.row_overlap; exact && i < s.format.r; ++i) {
       const auto row = mask.row_words(block.row + i);
-      exact = bits_of(row, block.col + block.col_overlap, columns) == ones;
+      exact = column_bits(row, block.col + block.col_overlap, columns) == ones;
     }
   });
   return exact;
 }
 
 bool is_exact(const Mask& mask, const Bsr& format) {
-  const Bsr clamped = clamp_format(mask, format);
+  const Bsr clamped = clamped_to(format, mask.m(), mask.k());
   std::vector<std::uint64_t> any(index_of(mask.words_per_row()));
   std::vector<std::uint64_t> all(any.size());
   for (std::int64_t begin = 0; begin < mask.m(); begin += clamped.r) {
@@ -269,7 +249,7 @@ bool is_exact(const Mask& mask, const Bsr& format) {
     if (any != all) return false;
     for (std::int64_t j = 0; j < mask.k(); j += clamped.c) {
       const std::int64_t columns = std::min<std::int64_t>(clamped.c, mask.k() - j);
-      const std::uint64_t bits = bits_of(any, j, columns);
+      const std::uint64_t bits = column_bits(any, j, columns);
       if (bits != 0 && bits != (~std::uint64_t{0} >> (64 - columns))) return false;
     }
   }

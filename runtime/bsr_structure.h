@@ -40,9 +40,8 @@ struct BsrStructure {
   }
 };
 
-// r and c are first clamped to m and k, but stay at least 1 (c: at least a group). Any mask is legal: m = 0 has no block rows, an empty
-// mask empty panels. Errors: kInvalidArgument (r or c outside [1, 64], k not a multiple of the group; more
-// than 2^31 - 1 blocks).
+// r and c are first clamped to m and k (clamped_to). Any mask is legal: m = 0 has no block rows, an empty mask empty
+// panels. Errors: kInvalidArgument (r or c outside [1, 64], k not a multiple of the group; more than 2^31 - 1 blocks).
 [[nodiscard]] Result<BsrStructure> make_bsr_structure(const Mask& mask, const Bsr& format);
 
 // Exact number of nonempty blocks of every shape in `shapes` (any r, c in [1, 64]), from the bitmap, in the order of

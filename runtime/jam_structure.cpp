@@ -51,8 +51,7 @@ Result<JamStructure> make_jam_structure(const Mask& mask, const Jam& format) {
   JamStructure s;
   s.m = mask.m();
   s.k = mask.k();
-  s.format.r = static_cast<std::int32_t>(
-      std::clamp<std::int64_t>(mask.m(), 1, static_cast<std::int64_t>(format.r)));
+  s.format = clamped_to(format, s.m, s.k);
   s.by_row.lists = s.format.groups();
   const std::int64_t panels = (s.m + s.format.r - 1) / s.format.r;
   if (panels > kMaxGroups / s.by_row.lists || mask.nnz() > kMaxWeights)

@@ -6,6 +6,7 @@
 // constructor answers kInvalidArgument. They keep a hostile file of a few bytes from asking for all memory.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -63,6 +64,30 @@ class Mask {
   std::int64_t m_ = 0, k_ = 0, words_per_row_ = 0, nnz_ = 0;
   std::vector<std::uint64_t> words_;
 };
+
+// Columns [begin, begin + count) of a row's words as bits, column `begin` lowest. 1 <= count <= 64; columns beyond the
+// words read as zero.
+[[nodiscard]] inline std::uint64_t column_bits(std::span<const std::uint64_t> words,
+                                               std::int64_t begin, std::int64_t count) {
+  const auto word = static_cast<std::size_t>(begin / 64);
+  const std::int64_t shift = begin % 64;
+  std::uint64_t bits = words[word] >> shift;
+  if (shift != 0 && word + 1 < words.size()) bits |= words[word + 1] << (64 - shift);
+  return bits & (~std::uint64_t{0} >> (64 - count));
+}
+[[nodiscard]] inline std::uint64_t column_bits(const Mask& mask, std::int64_t row,
+                                               std::int64_t begin, std::int64_t count) {
+  return column_bits(mask.row_words(row), begin, count);
+}
+
+// Calls visit(column) for each weight of a row, in order.
+template <class Visit>
+void for_each_in_row(const Mask& mask, std::int64_t row, Visit&& visit) {
+  const auto words = mask.row_words(row);
+  for (std::size_t w = 0; w < words.size(); ++w)
+    for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
+      visit(static_cast<std::int64_t>(w) * 64 + std::countr_zero(bits));
+}
 
 // Makes a mask element by element, in any order (files in coordinate or column order).
 class MaskBuilder {

@@ -66,10 +66,8 @@ CsrIndices csr_of(const Mask& mask) {
   csr.col_idx.reserve(static_cast<std::size_t>(mask.nnz()));
   csr.row_ptr.push_back(0);
   for (std::int64_t i = 0; i < mask.m(); ++i) {
-    const auto words = mask.row_words(i);
-    for (std::size_t w = 0; w < words.size(); ++w)
-      for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
-        csr.col_idx.push_back(static_cast<std::int32_t>(w * 64) + std::countr_zero(bits));
+    for_each_in_row(mask, i,
+                    [&](std::int64_t j) { csr.col_idx.push_back(static_cast<std::int32_t>(j)); });
     csr.row_ptr.push_back(static_cast<std::int64_t>(csr.col_idx.size()));
   }
   return csr;

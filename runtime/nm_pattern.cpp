@@ -82,11 +82,12 @@ Result<Magnitudes> magnitudes_of(const DenseWeights& weights, const RowVector& r
   return sums;
 }
 
-// n, if each of the complete groups of m columns holds exactly n weights.
+// n, if each of the complete groups of m columns holds exactly n weights: some, not all.
 std::optional<std::int32_t> weights_of_each_group(const Mask& mask, std::int32_t m) {
   const std::int64_t complete = mask.k() / m * m;
   if (mask.m() == 0 || complete == 0) return std::nullopt;
   const int n = std::popcount(column_bits(mask, 0, 0, m));
+  if (n < 1 || n >= m) return std::nullopt;
   for (std::int64_t i = 0; i < mask.m(); ++i) {
     for (std::int64_t begin = 0; begin < complete; begin += m)
       if (std::popcount(column_bits(mask, i, begin, m)) != n) return std::nullopt;
@@ -137,17 +138,6 @@ Result<NmPattern> parse_nm_pattern(std::string_view text) {
   const NmPattern pattern{.n = static_cast<std::int32_t>(*n), .m = static_cast<std::int32_t>(*m)};
   LACUNA_TRY_VOID(check_pattern(pattern));
   return pattern;
-}
-
-std::uint64_t column_bits(const Mask& mask, std::int64_t row, std::int64_t begin,
-                          std::int64_t count) {
-  constexpr std::int64_t kWordBits = 64;
-  const auto words = mask.row_words(row);
-  const auto word = static_cast<std::size_t>(begin / kWordBits);
-  const std::int64_t shift = begin % kWordBits;
-  std::uint64_t bits = words[word] >> shift;
-  if (shift > 0 && shift + count > kWordBits) bits |= words[word + 1] << (kWordBits - shift);
-  return bits & (~std::uint64_t{0} >> (kWordBits - count));
 }
 
 Result<Mask> prune_to_n_of_m(std::span<const float> weights, std::int64_t m, std::int64_t k,
@@ -202,7 +192,7 @@ Result<> check_conforms(const Mask& mask, const NmPattern& pattern) {
 std::optional<NmPattern> find_nm_pattern(const Mask& mask) {
   for (std::int32_t m = 2; m <= kMaxNmGroup; ++m) {
     const auto n = weights_of_each_group(mask, m);
-    if (!n || *n < 1 || *n >= m) continue;
+    if (!n) continue;
     std::int32_t v = 64;
     while (v > 1 && (v > mask.m() || !has_equal_rows(mask, v)))
       v /= 2;

@@ -33,10 +33,6 @@ struct NmPattern {
 // "2:4", a pattern with v = 1. Errors: kInvalidArgument (not such a text, check_pattern).
 [[nodiscard]] Result<NmPattern> parse_nm_pattern(std::string_view text);
 
-// Columns [begin, begin + count) of a row as bits, column `begin` lowest. 1 <= count <= 64, all columns inside the mask.
-[[nodiscard]] std::uint64_t column_bits(const Mask& mask, std::int64_t row, std::int64_t begin,
-                                        std::int64_t count);
-
 // The mask that keeps of each group of row-major weights[i*lda + j] the n largest by magnitude; for v > 1 by the sum of
 // magnitudes over the rows of a vector (in double, row by row). Of equal ones the lower column stays. A last group of
 // c < m columns keeps ceil(n*c/m). Zeros are weights like any other: complete groups hold n.

@@ -30,15 +30,6 @@ namespace {
 constexpr std::array kBlockDims = {1, 2, 4, 8, 16, 32, 64};
 constexpr std::array kJams = {2, 4, 5, 6};  // one row is bsr1x1
 
-Bsr clamp_to(const Bsr& block, const Mask& mask) {
-  const auto clamp = [](std::int32_t dim, std::int64_t extent) {
-    return static_cast<std::int32_t>(std::clamp<std::int64_t>(extent, 1, dim));
-  };
-  // A matrix without columns still has blocks of one group.
-  const std::int64_t columns = std::max<std::int64_t>(mask.k(), block.group);
-  return {clamp(block.r, mask.m()), clamp(block.c, columns), block.group};
-}
-
 // The groups that all problems' elements are multiplied in.
 std::int32_t group_of_plan(const PlanRequest& request) {
   return group_elements(request.problems.front().types);
@@ -52,23 +43,14 @@ bool serves_groups(const PlanRequest& request, const Bsr& block) {
   return block.c % group == 0 && (!transposes || block.r % group == 0);
 }
 
-// The pinned format in the groups that the problems need: a name without groups stands for them.
-Format in_groups(const Format& format, std::int32_t group) {
-  Format grouped = format;
-  if (auto* const bsr = std::get_if<Bsr>(&grouped); bsr != nullptr && bsr->group == 1)
-    bsr->group = group;
-  return grouped;
-}
-
 // Whether `blocks` blocks of this shape store no element outside the mask. Counts decide where the shape divides the
-// matrix; edge blocks overlap their neighbours, so only bounds do there, and the structure itself decides the rest.
+// matrix; edge blocks overlap their neighbours, so only bounds do there, and the mask itself decides the rest.
 bool stores_exactly(const Mask& mask, const Bsr& block, std::int64_t blocks) {
   const std::int64_t area = std::int64_t{block.r} * block.c;
   if (mask.m() % block.r == 0 && mask.k() % block.c == 0) return blocks * area == mask.nnz();
   const std::int64_t edge_blocks = (mask.m() / block.r + 1) + (mask.k() / block.c + 1);
   if ((blocks - edge_blocks) * area > mask.nnz()) return false;
-  const auto structure = make_bsr_structure(mask, block);
-  return structure && is_exact(*structure, mask);
+  return is_exact(mask, block);
 }
 
 std::vector<Format> only_exact(const Mask& mask, const std::vector<Format>& formats) {
@@ -80,14 +62,6 @@ std::vector<Format> only_exact(const Mask& mask, const std::vector<Format>& form
       exact.push_back(formats[i]);
   }
   return exact;
-}
-
-Format clamp_format(const Format& format, const Mask& mask) {
-  return std::visit(
-      PerFormat{[&](const Bsr& bsr) -> Format { return clamp_to(bsr, mask); },
-                [&](const Jam& jam) -> Format { return Jam{clamp_to({jam.r, 1}, mask).r}; },
-                [](const NofM& nm) -> Format { return nm; }},
-      format);
 }
 
 Result<> check_pinned_nm(const PlanRequest& request, const NofM& nm) {
@@ -172,7 +146,7 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
   const Mask& mask = *request.mask;
   std::vector<Format> formats;
   const auto add = [&](const Format& format) {
-    const Format clamped = clamp_format(format, mask);
+    const Format clamped = clamped_to(format, mask.m(), mask.k());
     if (std::ranges::find(formats, clamped) == formats.end()) formats.push_back(clamped);
   };
   const std::int32_t group = group_of_plan(request);

@@ -81,6 +81,10 @@ Result<Format> parse_nm(std::string_view dims, std::string_view text) {
   return NofM{.n = static_cast<std::int32_t>(*n), .m = static_cast<std::int32_t>(*m)};
 }
 
+std::int32_t clamp_dim(std::int32_t dim, std::int64_t extent) {
+  return static_cast<std::int32_t>(std::min<std::int64_t>(dim, extent));
+}
+
 }  // namespace
 
 std::int32_t group_of(const Format& format) {
@@ -93,6 +97,30 @@ Bsr counted_as(const Format& format) {
       PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; },
                 [](const NofM& nm) { return Bsr{kNmPanelRows, nm.m}; }},
       format);
+}
+
+Format in_groups(const Format& format, std::int32_t group) {
+  Format grouped = format;
+  if (auto* const bsr = std::get_if<Bsr>(&grouped); bsr != nullptr && bsr->group == 1)
+    bsr->group = group;
+  return grouped;
+}
+
+Bsr clamped_to(const Bsr& format, std::int64_t m, std::int64_t k) {
+  const auto extent = [&](std::int64_t given) { return given == 0 ? format.group : given; };
+  return {clamp_dim(format.r, extent(m)), clamp_dim(format.c, extent(k)), format.group};
+}
+
+Jam clamped_to(const Jam& format, std::int64_t m, std::int64_t /*k*/) {
+  return {clamp_dim(format.r, std::max<std::int64_t>(m, 1))};
+}
+
+NofM clamped_to(const NofM& format, std::int64_t /*m*/, std::int64_t /*k*/) {
+  return format;  // groups are padded, never cut
+}
+
+Format clamped_to(const Format& format, std::int64_t m, std::int64_t k) {
+  return std::visit([&](const auto& one) -> Format { return clamped_to(one, m, k); }, format);
 }
 
 Result<> check_format(const Format& format) {

@@ -102,6 +102,14 @@ struct PerFormat : Cases... {
 // The blocks that are counted for a format: a column of jammed rows is one of r x 1, a group of N:M in a panel one of
 // 16 x m.
 [[nodiscard]] Bsr counted_as(const Format& format);
+// The format in groups of so many elements, where a format without groups stands for it.
+[[nodiscard]] Format in_groups(const Format& format, std::int32_t group);
+// The format with no more rows and columns than an m x k matrix has, but one block: where the matrix has none, that of
+// a single group each way.
+[[nodiscard]] Bsr clamped_to(const Bsr& format, std::int64_t m, std::int64_t k);
+[[nodiscard]] Jam clamped_to(const Jam& format, std::int64_t m, std::int64_t k);
+[[nodiscard]] NofM clamped_to(const NofM& format, std::int64_t m, std::int64_t k);
+[[nodiscard]] Format clamped_to(const Format& format, std::int64_t m, std::int64_t k);
 // Errors: kInvalidArgument, naming what is out of range.
 [[nodiscard]] Result<> check_format(const Format& format);
 

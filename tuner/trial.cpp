@@ -2,7 +2,6 @@
 #include "tuner/trial.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -78,14 +77,6 @@ struct Sum {
     ++terms;
   }
 };
-
-template <class Visit>
-void for_each_in_row(const Mask& mask, std::int64_t row, Visit visit) {
-  const auto words = mask.row_words(row);
-  for (std::size_t w = 0; w < words.size(); ++w)
-    for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
-      visit(static_cast<std::int64_t>(w) * 64 + std::countr_zero(bits));
-}
 
 }  // namespace
 

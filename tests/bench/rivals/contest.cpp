@@ -2,7 +2,6 @@
 #include "tests/bench/rivals/contest.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
@@ -47,15 +46,12 @@ Result<Weights> make_weights(const Mask& mask) {
   Weights a;
   LACUNA_TRY(a.dense, ElementBuffer::make(DType::kF32, mask.m() * mask.k()));
   for (std::int64_t i = 0; i < mask.m(); ++i) {
-    const auto words = mask.row_words(i);
-    for (std::size_t w = 0; w < words.size(); ++w)
-      for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
-        const std::int64_t j = static_cast<std::int64_t>(w) * 64 + std::countr_zero(bits);
-        const float value = trial_weight(i, j);
-        a.dense.floats()[i * mask.k() + j] = value;
-        a.col_idx.push_back(static_cast<std::int32_t>(j));
-        a.values.push_back(value);
-      }
+    for_each_in_row(mask, i, [&](std::int64_t j) {
+      const float value = trial_weight(i, j);
+      a.dense.floats()[i * mask.k() + j] = value;
+      a.col_idx.push_back(static_cast<std::int32_t>(j));
+      a.values.push_back(value);
+    });
     a.row_ptr.push_back(static_cast<std::int32_t>(a.col_idx.size()));
   }
   return a;

@@ -17,8 +17,10 @@
 #include "runtime/parallel.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
+#include "targets/base/bf16.h"
 #include "targets/base/fields.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -336,6 +338,28 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(to_text(std::get<0>(test.param))) + "_" +
              std::string(to_text(std::get<1>(test.param))) + "_" + std::get<2>(test.param).name;
     });
+
+// Nothing to add up: C is zero. (Blocks of no rows once had one, half a pair.)
+TEST_F(EngineFixture, PairsOfNoRowsTransposeToZeros) {
+  const auto engine = make_engine();
+  const Mask mask = make_mask(0, 40, 1.0);
+  Problem problem = make_problem(mask, Op::kSpmmTransposed);
+  problem.types = ElementTypes::kBf16;
+  const auto plan = make_plan(*engine, make_request(mask, {problem}));
+  ASSERT_NE(plan, nullptr);
+  EXPECT_EQ(plan->values_count(), 0);
+  const Bf16 b(1.0F);
+  std::vector<Bf16> c(40 * 9, Bf16(7.0F));
+  Operands operands;
+  operands.b = &b;
+  operands.ldb = 9;
+  operands.c = c.data();
+  operands.ldc = 9;
+  operands.n = 9;
+  const auto done = plan->execute(0, operands);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(c, std::vector<Bf16>(c.size(), Bf16(0.0F)));
+}
 
 TEST_F(EngineFixture, SddmmOverNoColumnsWritesZerosUnlessItAccumulates) {
   const auto engine = make_engine();

@@ -301,5 +301,17 @@ TEST(RandomNmMask, AcceptsExtremesAndRefusesTheRest) {
             "0 of 0 columns is not N of M with 0 <= N <= M");
 }
 
+TEST(ForEachInRow, VisitsTheColumnsOfARowInOrder) {
+  const Mask mask = make_random_block_mask(5, 200, 1, 1, 0.3, 3).value();
+  for (std::int64_t i = 0; i < mask.m(); ++i) {
+    std::vector<std::int64_t> wanted;
+    for (std::int64_t j = 0; j < mask.k(); ++j)
+      if (mask.at(i, j)) wanted.push_back(j);
+    std::vector<std::int64_t> visited;
+    for_each_in_row(mask, i, [&](std::int64_t j) { visited.push_back(j); });
+    EXPECT_EQ(visited, wanted);
+  }
+}
+
 }  // namespace
 }  // namespace lacuna

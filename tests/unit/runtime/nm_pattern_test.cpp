@@ -250,6 +250,10 @@ TEST(FindNmPattern, FindsNothingInOtherMasks) {
   EXPECT_EQ(find_nm_pattern(make_random_block_mask(64, 64, 8, 8, 0, 1).value()), std::nullopt);
   EXPECT_EQ(find_nm_pattern(make_random_nm_mask(0, 64, 2, 4, 1).value()), std::nullopt);
   EXPECT_EQ(find_nm_pattern(make_random_nm_mask(64, 0, 2, 4, 1).value()), std::nullopt);
+  // All of each complete group, and not all of the last, shorter one.
+  EXPECT_EQ(
+      find_nm_pattern(Mask::from_blocks(1, 33, 1, 32, std::vector<std::uint8_t>{1, 0}).value()),
+      std::nullopt);
   // One weight too many in the last, shorter group.
   auto builder = MaskBuilder::create(1, 66).value();
   for (const std::int64_t j : {0, 32, 64, 65})

@@ -47,6 +47,28 @@ TEST(Format, RefusesGroupsThatCannotBe) {
             "the 3 columns of a block are not a multiple of group 2");
 }
 
+TEST(Format, WithoutGroupsStandsForGroups) {
+  EXPECT_EQ(in_groups(Bsr{16, 8}, 2), (Format{Bsr{16, 8, 2}}));
+  EXPECT_EQ(in_groups(Bsr{16, 8, 4}, 2), (Format{Bsr{16, 8, 4}}));
+  EXPECT_EQ(in_groups(Jam{4}, 2), (Format{Jam{4}}));
+}
+
+TEST(Format, IsClampedToTheMatrix) {
+  EXPECT_EQ(clamped_to(Bsr{16, 8}, 100, 100), (Bsr{16, 8}));
+  EXPECT_EQ(clamped_to(Bsr{16, 8}, 5, 3), (Bsr{5, 3}));
+  EXPECT_EQ(clamped_to(Format{Jam{4}}, 3, 1), (Format{Jam{3}}));
+  EXPECT_EQ(clamped_to(Format{Jam{4}}, 0, 1), (Format{Jam{1}}));
+}
+
+TEST(Format, OfAMatrixWithoutRowsOrColumnsHasAWholeGroup) {
+  EXPECT_EQ(clamped_to(Bsr{16, 8}, 0, 0), (Bsr{1, 1}));
+  EXPECT_EQ(clamped_to(Bsr{16, 8, 2}, 0, 64), (Bsr{2, 8, 2}));
+  EXPECT_EQ(clamped_to(Bsr{16, 8, 2}, 64, 0), (Bsr{16, 2, 2}));
+  EXPECT_EQ(clamped_to(Bsr{16, 8, 4}, 3, 0),
+            (Bsr{3, 4, 4}));  // M need not be whole groups of bytes
+  EXPECT_EQ(clamped_to(Bsr{1, 2, 2}, 0, 64), (Bsr{1, 2, 2}));
+}
+
 TEST(Format, RefusesWhatItDoesNotPrint) {
   for (const std::string text :
        {"bsr", "bsr32", "bsr32x", "bsrx1", "bsr032x1", "bsr32x01", "bsr-1x1", "bsr32X1", "bsr32x1 ",
