@@ -112,10 +112,6 @@ Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
   if (auto plan = recorded_plan(request, fingerprint_)) return std::move(*plan);
 
   const std::vector<Format> formats = candidate_formats(request);
-  if (formats.empty())
-    return make_error(ErrorCode::kInvalidArgument,
-                      "format {} would store elements outside the mask",
-                      to_text(request.pinned_format.value_or(Bsr{})));
   const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
 
   RankedPlan best{.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
@@ -123,9 +119,7 @@ Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
     if (RankedPlan ranked = rank_format(request, formats[i], stored[i]);
         ranked.cycles < best.cycles)
       best = std::move(ranked);
-  if (best.plan.schedules.empty())
-    return make_error(ErrorCode::kInvalidArgument, "target {}: no legal schedule for this problem",
-                      request.target.name);
+  if (best.plan.schedules.empty()) return no_plan_error(request, formats);
   return std::move(best.plan);
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "targets/target.h"
 #include "templates/element_types.h"
 #include "templates/format.h"
+#include "templates/kernel_spec.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 
@@ -33,6 +35,10 @@ constexpr std::array kJams = {2, 4, 5, 6};  // one row is bsr1x1
 // The groups that all problems' elements are multiplied in.
 std::int32_t group_of_plan(const PlanRequest& request) {
   return group_elements(request.problems.front().types);
+}
+
+DType weights_of(const Problem& problem) {
+  return operand_types(problem.types).weights;
 }
 
 // Whether every problem has kernels for blocks of this shape.
@@ -65,23 +71,19 @@ std::vector<Format> only_exact(const Mask& mask, const std::vector<Format>& form
 }
 
 Result<> check_pinned_nm(const PlanRequest& request, const NofM& nm) {
-  LACUNA_TRY_VOID(check_format(nm));
   if (auto conforms = check_conforms(*request.mask, {.n = nm.n, .m = nm.m}); !conforms)
     return add_context("format " + to_text(nm), std::move(conforms).error());
   return {};
 }
 
 Result<> check_pinned(const PlanRequest& request, const Format& format) {
+  LACUNA_TRY_VOID(check_format(format));
   for (const Problem& problem : request.problems)
     LACUNA_TRY_VOID(check_operation(problem.op, problem.types, format));
   if (const auto* const nm = std::get_if<NofM>(&format)) return check_pinned_nm(request, *nm);
-  if (std::holds_alternative<Jam>(format)) return check_format(format);
+  if (std::holds_alternative<Jam>(format)) return {};
   const std::int32_t group = group_of_plan(request);
   const auto& block = std::get<Bsr>(format);
-  for (const auto& [name, dim] : {std::pair{"r", block.r}, std::pair{"c", block.c}})
-    if (dim < 1 || dim > kMaxBlockDim)
-      return make_error(ErrorCode::kInvalidArgument, "block {} {} is not in [1, {}]", name, dim,
-                        kMaxBlockDim);
   if (!serves_groups(request, block) || (block.group != 1 && block.group != group))
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} has no whole groups of {} elements, which {} needs",
@@ -128,7 +130,7 @@ Result<> check_plan_request(const PlanRequest& request) {
                         i, problem.m, problem.k, request.mask->m(), request.mask->k());
   }
   for (std::size_t i = 1; i < request.problems.size(); ++i)
-    if (group_elements(request.problems[i].types) != group_of_plan(request))
+    if (weights_of(request.problems[i]) != weights_of(request.problems.front()))
       return make_error(ErrorCode::kInvalidArgument,
                         "problem {} is of {}, problem 0 of {}: they cannot share values", i,
                         to_text(request.problems[i].types),
@@ -163,6 +165,26 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
   }
   if (request.padding == Padding::kExact) formats = only_exact(mask, formats);
   return formats;
+}
+
+tl::unexpected<Error> no_plan_error(const PlanRequest& request, std::span<const Format> formats) {
+  if (formats.empty() && request.pinned_format)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format {} would store elements outside the mask",
+                      to_text(*request.pinned_format));
+  if (formats.empty())
+    return make_error(ErrorCode::kInvalidArgument,
+                      "no format with groups of {}, which {} needs, stores exactly this mask",
+                      group_of_plan(request), to_text(request.problems.front().types));
+  // What rules out one schedule may be the schedule; what the target lacks, it lacks for all of them.
+  for (const Problem& problem : request.problems) {
+    auto legal = check_schedule(make_kernel_spec(problem, formats.front(), {}), request.target);
+    if (!legal && legal.error().code == ErrorCode::kUnsupported)
+      return tl::unexpected(std::move(legal).error());
+  }
+  return make_error(ErrorCode::kInvalidArgument,
+                    "target {}: no legal schedule for any of {} formats", request.target.name,
+                    formats.size());
 }
 
 BlockCounts block_counts(const Problem& problem, const Format& format, const StoredCounts& stored) {

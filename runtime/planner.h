@@ -9,12 +9,14 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "runtime/mask.h"
 #include "runtime/structure.h"
 #include "targets/base/fields.h"
+#include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/format.h"
 #include "templates/problem.h"
@@ -58,15 +60,21 @@ struct PlanRequest {
 class Planner {
  public:
   virtual ~Planner() = default;
-  // Errors: kInvalidArgument (bad problem, no legal schedule, pinned format out of range).
+  // Errors: kInvalidArgument (bad problem, no legal schedule, pinned format out of range), kUnsupported (the target
+  // lacks what the types need).
   [[nodiscard]] virtual Result<Plan> plan(const PlanRequest& request) = 0;
 };
 
 // The formats considered for a mask: blocks with r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without
-// duplicates, and 2, 4, 5 or 6 jammed rows (one is bsr1x1); where all problems are spmm of at most 16 known columns, the
-// smallest of the usual N:M formats (M a power of two) to which the mask conforms; only those that store exactly the mask when padding is
-// kExact; only the pinned one when pinned.
+// duplicates, in whole groups of narrow elements (c; for spmm_transposed r too), and without groups 2, 4, 5 or 6 jammed
+// rows (one is bsr1x1); where all problems are spmm of at most 16 known columns, the smallest of the usual N:M formats
+// (M a power of two) to which the mask conforms; only those that store exactly the mask when padding is kExact; only the
+// pinned one when pinned.
 [[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
+
+// Why no plan is found among these candidates: there are none, or the target has no kernels for them.
+[[nodiscard]] tl::unexpected<Error> no_plan_error(const PlanRequest& request,
+                                                  std::span<const Format> formats);
 
 // Checks sizes, problems and pins. Every planner calls it first.
 [[nodiscard]] Result<> check_plan_request(const PlanRequest& request);

@@ -58,10 +58,7 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
     }
     if (legal) ranked.push_back(std::move(option));
   }
-  if (ranked.empty())
-    return make_error(ErrorCode::kInvalidArgument,
-                      "no legal schedule for any of {} formats on target {}", formats.size(),
-                      request.target.name);
+  if (ranked.empty()) return no_plan_error(request, formats);
   std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
     return std::tie(a.predicted_s, a.format) < std::tie(b.predicted_s, b.format);
   });

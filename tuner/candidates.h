@@ -25,7 +25,7 @@ struct RankedFormat {
 };
 
 // n = 0 counts as 256. Formats by predicted time, then by name. Every list is nonempty.
-// Errors: those of check_plan_request; kInvalidArgument when no format has a legal schedule for every problem.
+// Errors: those of check_plan_request; no_plan_error when no format has a legal schedule for every problem.
 [[nodiscard]] Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
                                                                 const MachineRates& rates);
 

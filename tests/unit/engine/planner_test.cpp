@@ -137,9 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"OtherSize", [](PlanRequest& r) { r.problems[0].k = 25; },
                    ErrorCode::kInvalidArgument, "problem 0 is 16 x 25, the mask is 16 x 24"},
         BadRequest{"PinnedR", [](PlanRequest& r) { r.pinned_format = Bsr{65, 1}; },
-                   ErrorCode::kInvalidArgument, "block r 65 is not in [1, 64]"},
+                   ErrorCode::kInvalidArgument, "block shape 65x1 is outside 1x1 to 64x64"},
         BadRequest{"PinnedC", [](PlanRequest& r) { r.pinned_format = Bsr{1, 0}; },
-                   ErrorCode::kInvalidArgument, "block c 0 is not in [1, 64]"},
+                   ErrorCode::kInvalidArgument, "block shape 1x0 is outside 1x1 to 64x64"},
         BadRequest{"PinnedNOfM", [](PlanRequest& r) { r.pinned_format = NofM{4, 4}; },
                    ErrorCode::kInvalidArgument,
                    "4 of 4 columns is not N of M with 1 <= N < M <= 32"},
@@ -168,6 +168,15 @@ INSTANTIATE_TEST_SUITE_P(
                    },
                    ErrorCode::kInvalidArgument,
                    "format bsr16x1 has no whole groups of 2 elements, which bf16 needs"},
+        BadRequest{"PinnedOtherGroups",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kBf16;
+                     r.pinned_format = Bsr{16, 8, 4};
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "format bsr16x8g4 has no whole groups of 2 elements, which bf16 needs"},
+        BadRequest{"PinnedJammed", [](PlanRequest& r) { r.pinned_format = Jam{7}; },
+                   ErrorCode::kInvalidArgument, "7 jammed rows are outside 1 to 6"},
         BadRequest{"PinnedJammedPairs",
                    [](PlanRequest& r) {
                      r.problems[0].types = ElementTypes::kBf16;
@@ -188,9 +197,34 @@ INSTANTIATE_TEST_SUITE_P(
                    },
                    ErrorCode::kInvalidArgument,
                    "format bsr16x16 would store elements outside the mask"},
+        BadRequest{"NoInstruction",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kS8S8F32;
+                     r.target = find_target("x86-64-v3").value();
+                   },
+                   ErrorCode::kUnsupported, "x86-64-v3 has no instruction for s8s8f32 (VPDPBUSD)"},
         BadRequest{"OtherIsa", [](PlanRequest& r) { r.target.isa = Isa::kCuda; },
                    ErrorCode::kUnsupported, "target zen4: no kernels for cuda yet"}),
     [](const auto& test) { return std::string(test.param.name); });
+
+TEST(DefaultPlanner, SaysThatNoGroupsStoreExactlyTheMask) {
+  const Mask mask = make_random_block_mask(64, 64, 1, 1, 0.3, 1).value();
+  PlanRequest request = request_for(mask);
+  request.padding = Padding::kExact;
+  request.problems[0].types = ElementTypes::kBf16;
+  EXPECT_EQ(DefaultPlanner("").plan(request).error().message,
+            "no format with groups of 2, which bf16 needs, stores exactly this mask");
+  request.problems[0].types = ElementTypes::kF32;
+  EXPECT_TRUE(DefaultPlanner("").plan(request));
+}
+
+TEST(NoPlanError, CountsTheFormatsWithoutALegalSchedule) {
+  const Mask mask = make_mask(16, 24, 0.5);
+  const std::vector<Format> formats = {Bsr{16, 8}, Jam{4}};
+  const Error error = no_plan_error(request_for(mask), formats).value();
+  EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error.message, "target zen4: no legal schedule for any of 2 formats");
+}
 
 TEST(DefaultPlanner, GivesOneLegalScheduleForEachProblem) {
   const Mask mask = make_mask(256, 192, 0.1);

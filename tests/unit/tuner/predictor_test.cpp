@@ -9,8 +9,10 @@
 #include "runtime/mask.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
+#include "targets/base/result.h"
 #include "targets/machine_profile.h"
 #include "targets/target_yaml.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -134,6 +136,25 @@ TEST(RankCandidates, IsSortedCompleteAndExact) {
     ASSERT_TRUE(structure);
     EXPECT_EQ(format.stored.weights, values_count(*structure)) << to_text(format.format);
   }
+}
+
+TEST(RankCandidates, SaysWhyThereAreNone) {
+  const Mask mask = make_random_block_mask(64, 64, 1, 1, 0.3, 1).value();
+  PlanRequest request;
+  request.mask = &mask;
+  request.problems = {problem_of(mask, Op::kSpmm)};
+  request.target = find_target("x86-64-v3").value();
+  request.problems[0].types = ElementTypes::kS8S8F32;
+  const auto bytes = rank_candidates(request, make_machine_rates(request.target, nullptr));
+  ASSERT_FALSE(bytes);
+  EXPECT_EQ(bytes.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(bytes.error().message, "x86-64-v3 has no instruction for s8s8f32 (VPDPBUSD)");
+  request.problems[0].types = ElementTypes::kBf16;
+  request.padding = Padding::kExact;
+  const auto pairs = rank_candidates(request, make_machine_rates(request.target, nullptr));
+  ASSERT_FALSE(pairs);
+  EXPECT_EQ(pairs.error().message,
+            "no format with groups of 2, which bf16 needs, stores exactly this mask");
 }
 
 TEST(RankCandidates, RefusesABadRequest) {
