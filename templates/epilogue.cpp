@@ -41,6 +41,10 @@ std::string names_of_parts() {
 
 }  // namespace
 
+std::string activation_names() {
+  return names_of_parts<Activation>();
+}
+
 std::string to_text(const Epilogue& epilogue) {
   std::string text;
   const auto append = [&](bool present, std::string_view prefix, std::string_view name) {
@@ -78,7 +82,7 @@ Result<Epilogue> parse_epilogue(std::string_view text) {
   return make_error(ErrorCode::kInvalidArgument,
                     "'{}' is not none, nor parts in this order, joined by _: one of {}, bias, one "
                     "of {} (with a d before it its derivative), gate, residual",
-                    text, names_of_parts<Scale>(), names_of_parts<Activation>());
+                    text, names_of_parts<Scale>(), activation_names());
 }
 
 Result<Epilogue> Epilogue::from_text(std::string_view text) {

@@ -96,6 +96,9 @@ struct Epilogue {
 // Cuts the epilogue that `text` ends with, and the '_' before each part, off its end. Nothing there is none.
 [[nodiscard]] Epilogue cut_epilogue(std::string_view& text);
 
+// "relu, gelu_erf, ...": all activations but none.
+[[nodiscard]] std::string activation_names();
+
 // Errors: kInvalidArgument (an unknown enumerator; a derivative without an activation; one on results of s32, which are
 // the sums).
 [[nodiscard]] Result<> check_epilogue(const Epilogue& epilogue, ElementTypes types);

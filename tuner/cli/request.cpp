@@ -86,10 +86,11 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("--layout-b", options.layout_b, "layout of B: row or col")->capture_default_str();
   verb.add_option("--layout-c", options.layout_c, "layout of C: row or col")->capture_default_str();
   verb.add_option("--epilogue", options.epilogue,
-                  "of the first operation: none, or parts joined by _ in this order: scale, "
-                  "scale_rows, scale_columns or scale_rows_columns; bias; relu, gelu_erf, "
-                  "gelu_tanh or silu (drelu, ...: times its "
-                  "derivative); gate; residual. For example bias_relu, bias_silu_gate")
+                  fmt::format("of the first operation: none, or parts joined by _ in this order: "
+                              "scale, scale_rows, scale_columns or scale_rows_columns; bias; one "
+                              "of {} (drelu, ...: times its derivative); gate; residual. For "
+                              "example bias_relu, bias_silu_gate",
+                              activation_names()))
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");
   verb.add_option(
@@ -217,7 +218,10 @@ std::string problem_text(const Problem& problem) {
 }
 
 std::string mask_text(const Mask& mask) {
-  const auto pattern = find_nm_pattern(mask);
+  return mask_text(mask, find_nm_pattern(mask));
+}
+
+std::string mask_text(const Mask& mask, const std::optional<NmPattern>& pattern) {
   return fmt::format("{} x {}, {} nonzeros, density {:.4g}{}", mask.m(), mask.k(), mask.nnz(),
                      mask.density(), pattern ? ", " + to_text(*pattern) : "");
 }

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "runtime/mask.h"
+#include "runtime/nm_pattern.h"
 #include "targets/machine_profile.h"
 
 namespace lacuna::cli {
@@ -75,6 +77,8 @@ struct Session {
 [[nodiscard]] std::string problem_text(const Problem& problem);
 // "1024 x 1024, 104858 nonzeros, density 0.1"; ", 2:4" follows if each group of each row has so many.
 [[nodiscard]] std::string mask_text(const Mask& mask);
+// The same with what find_nm_pattern says of the mask.
+[[nodiscard]] std::string mask_text(const Mask& mask, const std::optional<NmPattern>& pattern);
 // 2 nnz N of all problems: the useful work of one call of each.
 [[nodiscard]] double useful_flops(const PlanRequest& request);
 

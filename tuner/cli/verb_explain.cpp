@@ -131,7 +131,9 @@ Result<> run_explain(const ExplainOptions& options, const Context& context) {
   const auto record = find_record(session.engine->fingerprint(), record_key(loaded.request));
   const auto candidates = record ? record->candidates : predicted_candidates(ranked);
   const auto lines = reasons(loaded.request, ranked, candidates);
-  context.output.print(fmt::format("mask      {}: {}", loaded.mask_name, mask_text(*loaded.mask)));
+  const auto pattern = find_nm_pattern(*loaded.mask);
+  context.output.print(
+      fmt::format("mask      {}: {}", loaded.mask_name, mask_text(*loaded.mask, pattern)));
   for (const Problem& problem : loaded.request.problems)
     context.output.print("problem   " + problem_text(problem));
   context.output.print(record ? fmt::format("measured  {}, rigor {}, {}", record->created_at,
@@ -145,7 +147,6 @@ Result<> run_explain(const ExplainOptions& options, const Context& context) {
     context.output.print("  " + line);
 
   auto document = nlohmann::json::object();
-  const auto pattern = find_nm_pattern(*loaded.mask);
   document["n_of_m"] = pattern ? nlohmann::json(to_text(*pattern)) : nlohmann::json(nullptr);
   document["measured"] = record.has_value();
   document["record_key"] = to_text(record_key(loaded.request));
