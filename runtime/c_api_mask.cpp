@@ -26,6 +26,7 @@ Result<std::unique_ptr<lacuna_mask>> wrap(Result<Mask> mask) {
 Result<NmPattern> read_pattern(const lacuna_n_of_m* given) {
   LACUNA_TRY_VOID(require(given, "pattern"));
   LACUNA_TRY(const lacuna_n_of_m pattern, read_struct(given, "pattern"));
+  LACUNA_TRY_VOID(require_in(pattern.reserved, 0, 0, "reserved"));
   return NmPattern{.n = pattern.n, .m = pattern.m, .v = pattern.v == 0 ? 1 : pattern.v};
 }
 

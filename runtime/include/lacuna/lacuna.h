@@ -106,7 +106,8 @@ typedef struct lacuna_n_of_m {
   size_t struct_size; /* sizeof(lacuna_n_of_m) */
   int32_t n;
   int32_t m;
-  int32_t v; /* every v rows from row 0 on share their choice (V:N:M); 0 = 1: none do */
+  int32_t v;        /* every v rows from row 0 on share their choice (V:N:M); 0 = 1: none do */
+  int32_t reserved; /* 0 */
 } lacuna_n_of_m;
 
 /* Keeps the n largest by magnitude, for v > 1 by the sum of magnitudes over the v rows; of equal ones the lower column;

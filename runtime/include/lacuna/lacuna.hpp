@@ -139,16 +139,16 @@ class Mask {
     return Mask(handle);
   }
   // Of row-major a[i*lda + j] what the pattern keeps: the largest by magnitude. Details: lacuna_mask_prune_n_of_m.
-  [[nodiscard]] static Mask prune(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
-                                  const NOfM& pattern) {
-    const lacuna_n_of_m c_pattern{sizeof c_pattern, pattern.n, pattern.m, pattern.v};
+  [[nodiscard]] static Mask prune_n_of_m(std::int64_t m, std::int64_t k, const float* a,
+                                         std::int64_t lda, const NOfM& pattern) {
+    const lacuna_n_of_m c_pattern{sizeof c_pattern, pattern.n, pattern.m, pattern.v, 0};
     lacuna_mask* handle = nullptr;
     detail::check(lacuna_mask_prune_n_of_m(m, k, a, lda, &c_pattern, &handle));
     return Mask(handle);
   }
   // Throws, naming the first rows and group, if the mask does not conform to the pattern.
-  void check(const NOfM& pattern) const {
-    const lacuna_n_of_m c_pattern{sizeof c_pattern, pattern.n, pattern.m, pattern.v};
+  void check_n_of_m(const NOfM& pattern) const {
+    const lacuna_n_of_m c_pattern{sizeof c_pattern, pattern.n, pattern.m, pattern.v, 0};
     detail::check(lacuna_mask_check_n_of_m(handle_.get(), &c_pattern));
   }
   [[nodiscard]] std::int64_t rows() const { return lacuna_mask_rows(handle_.get()); }

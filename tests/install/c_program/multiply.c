@@ -73,7 +73,7 @@ static lacuna_status multiply(lacuna_context* context, const lacuna_mask* mask) 
 
 /* Half of every four weights. */
 static lacuna_status prune(void) {
-  const lacuna_n_of_m pattern = {sizeof(lacuna_n_of_m), 2, 4, 0};
+  const lacuna_n_of_m pattern = {sizeof(lacuna_n_of_m), 2, 4, 0, 0};
   lacuna_mask* mask = NULL;
   lacuna_status status = lacuna_mask_prune_n_of_m(M, K, a, K, &pattern, &mask);
   if (status == LACUNA_OK) status = lacuna_mask_check_n_of_m(mask, &pattern);

@@ -106,7 +106,7 @@ int run(const lacuna::ContextOptions& options) {
        {.op = lacuna::Op::kSddmm, .layout_b = kTokens, .layout_c = kTokens, .n = kN}},
       {.format = "bsr16x16", .exact = true});
   const std::vector<float> values = plan.pack(a.data(), kK);
-  lacuna::Mask::prune(kM, kK, a.data(), kK, {.n = 2, .m = 4}).check({.n = 2, .m = 4});
+  lacuna::Mask::prune_n_of_m(kM, kK, a.data(), kK, {.n = 2, .m = 4}).check_n_of_m({.n = 2, .m = 4});
 
   constexpr float kUnwritten = std::numeric_limits<float>::quiet_NaN();
   const Tokens x{waves(kK * kN, 0.3F), kK}, dy{waves(kM * kN, 1.1F), kM};

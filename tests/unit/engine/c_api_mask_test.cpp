@@ -12,11 +12,23 @@
 namespace lacuna {
 namespace {
 
-// Valid until the next call.
-const lacuna_n_of_m* of_pattern(std::int32_t n, std::int32_t m, std::int32_t v) {
-  static lacuna_n_of_m pattern;
-  pattern = {sizeof pattern, n, m, v};
-  return &pattern;
+// A pattern that lives as long as the call it is made for.
+struct Pattern {
+  lacuna_n_of_m value;
+  operator const lacuna_n_of_m*() const { return &value; }
+};
+Pattern of_pattern(std::int32_t n, std::int32_t m, std::int32_t v) {
+  return {{sizeof(lacuna_n_of_m), n, m, v, 0}};
+}
+
+TEST(CApiMask, RefusesPatternsOfLaterVersions) {
+  const std::vector<float> a = {1, -2, 3, -4};
+  Pattern pattern = of_pattern(2, 4, 1);
+  pattern.value.reserved = 1;
+  lacuna_mask* pruned = nullptr;
+  EXPECT_EQ(lacuna_mask_prune_n_of_m(1, 4, a.data(), 4, pattern, &pruned),
+            LACUNA_ERROR_INVALID_ARGUMENT);
+  EXPECT_STREQ(lacuna_last_error(), "reserved 1 is not in [0, 0]");
 }
 
 TEST(CApiMask, PrunesToNOfMAndChecksIt) {

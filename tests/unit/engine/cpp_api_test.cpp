@@ -238,14 +238,14 @@ void expect_exception(F&& function, lacuna_status status, const std::string& mes
 
 TEST(CppApi, PrunesToNOfM) {
   const std::vector<float> a = {1, 2, 3, 4, 4, 3, 2, 1};
-  const lacuna::Mask mask = lacuna::Mask::prune(2, 4, a.data(), 4, {2, 4});
+  const lacuna::Mask mask = lacuna::Mask::prune_n_of_m(2, 4, a.data(), 4, {2, 4});
   EXPECT_EQ(mask.nnz(), 4);
-  mask.check({2, 4});
+  mask.check_n_of_m({2, 4});
   expect_exception(
-      [&] { mask.check({2, 4, 2}); }, LACUNA_ERROR_INVALID_ARGUMENT,
+      [&] { mask.check_n_of_m({2, 4, 2}); }, LACUNA_ERROR_INVALID_ARGUMENT,
       "rows 0 to 1 together have weights in 4 of the columns 0 to 3, 2:4 by 2 rows allows 2");
-  lacuna::Mask::prune(2, 4, a.data(), 4, {2, 4, 2}).check({2, 4, 2});
-  expect_exception([&] { (void)lacuna::Mask::prune(2, 4, a.data(), 4, {2, 64}); },
+  lacuna::Mask::prune_n_of_m(2, 4, a.data(), 4, {2, 4, 2}).check_n_of_m({2, 4, 2});
+  expect_exception([&] { (void)lacuna::Mask::prune_n_of_m(2, 4, a.data(), 4, {2, 64}); },
                    LACUNA_ERROR_INVALID_ARGUMENT, "pattern 2:64: the group 64 is not in [2, 32]");
 }
 
