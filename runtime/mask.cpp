@@ -220,8 +220,8 @@ void draw_numbers(std::uint64_t stream, std::int64_t count, std::int64_t size,
 std::vector<std::int64_t> zipf_lengths(std::size_t ranks, std::int64_t most, std::int64_t total,
                                        double exponent) {
   std::vector<double> weights(ranks);
-  std::vector<double> weights_from(ranks + 1,
-                                   0);  // from the smallest on: exact enough for any exponent
+  // Summed from the smallest on: exact enough for any exponent.
+  std::vector<double> weights_from(ranks + 1, 0);
   for (std::size_t i = ranks; i-- > 0;) {
     weights[i] = std::pow(static_cast<double>(i + 1), -exponent);
     weights_from[i] = weights_from[i + 1] + weights[i];
@@ -229,8 +229,8 @@ std::vector<std::int64_t> zipf_lengths(std::size_t ranks, std::int64_t most, std
   std::vector<std::int64_t> lengths(ranks);
   std::int64_t left = total;
   std::size_t full = 0;
-  while (full<ranks&& static_cast<double>(left) * weights[full] /
-              weights_from[full]> static_cast<double>(most)) {
+  const auto share = [&] { return static_cast<double>(left) * weights[full] / weights_from[full]; };
+  while (full < ranks && share() > static_cast<double>(most)) {
     lengths[full++] = most;
     left -= most;
   }

@@ -49,8 +49,12 @@ Caches read_hwloc_caches() {
 // Whether this process may use tiles of the matrix unit: it has to ask for that part of a thread's state once, for all
 // its threads (Linux, Documentation/arch/x86/xstate.rst).
 bool request_matrix_unit() {
+#if defined(__x86_64__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 
 CpuFacts usable_facts() {
