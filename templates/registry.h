@@ -27,7 +27,8 @@ extern const std::uint32_t kTemplateVersion;
 [[nodiscard]] Result<> check_schedule(const KernelSpec& spec, const Target& target);
 
 // Every schedule worth trying for the spec (its schedule field is ignored), all legal, in a fixed order.
-// At least one for every op that the format has kernels for (check_operation), layout, epilogue and format.
+// At least one for every op that the format has kernels for (check_operation), layout and epilogue of f32; of narrow types
+// for those that element_types.h has kernels for on the target, in formats of whole groups.
 [[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
                                                         const Target& target);
 

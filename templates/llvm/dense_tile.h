@@ -2,7 +2,7 @@
 //
 // A tile of a dense operand, in place or in scratch; packing, storing and unpacking it.
 //
-// Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in registry.cpp agrees):
+// Scratch of the row-tile and scatter kernels, in floats (W = nv * lanes; scratch_floats() in call_layout.cpp agrees):
 //   W                     a row that absorbs stores of rows and columns that are not this call's
 //   sums_tile_floats()    a tile of sums on their way through the epilogue (finish.h)
 //   up(rows_in/g) * W     with pack: a packed tile of B, of rows of groups of g (element_types.h); with loop order po

@@ -3,7 +3,7 @@
 // The dense operands of sddmm on blocks, as its tiles read them: in place or packed. Columns of n are taken in groups
 // (element_types.h); one that is not whole ends in zeros, so that it needs no other code where it was packed.
 //
-// Scratch with packing, in 32-bit lanes (scratch_floats() in registry.cpp agrees; up() rounds up to whole vectors, g is
+// Scratch with packing, in 32-bit lanes (scratch_floats() in call_layout.cpp agrees; up() rounds up to whole vectors, g is
 // the group, `columns` those of a stretch, see takes_stretches()):
 //   up(columns)/g * up(r)            the panel of B, [n/g][r]
 //   up(rows_in) * kPackedRowOfC      with packs_c(), f32: a stretch of C, [k][n]

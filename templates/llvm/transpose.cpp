@@ -52,7 +52,7 @@ Values load_four_columns(KernelBuilder& kb, const Values& rows, std::int64_t off
   for (std::size_t j = 0; j < 4; ++j) {
     Value* vector = llvm::PoisonValue::get(kb.zero()->getType());
     for (std::size_t row = j; row < rows.size(); row += 4) {
-      Value* const piece = ir.CreateAlignedLoad(quad, kb.at(rows[row], offset), llvm::Align(4));
+      Value* const piece = ir.CreateAlignedLoad(quad, kb.at(rows[row], offset), llvm::Align(1));
       vector = ir.CreateInsertVector(vector->getType(), vector, piece,
                                      kb.i64(static_cast<std::int64_t>(row - j)));
     }

@@ -307,7 +307,6 @@ TEST(JamEstimate, CountsWeightsOnceAndColumnsOnce) {
   EXPECT_DOUBLE_EQ(work.loop_ends, 8 * (15 + 1.5));
 }
 
-// Each part of a call transposes its own rows of B, and all of C for itself.
 TEST(EpilogueEstimate, AddsOperandsTheActivationAndTheWayThroughTheTile) {
   const Target target = find_target("zen4").value();
   KernelSpec spec =
@@ -332,6 +331,7 @@ TEST(EpilogueEstimate, AddsOperandsTheActivationAndTheWayThroughTheTile) {
   EXPECT_DOUBLE_EQ(estimate_work(spec, target, counts, 32).stores, plain.stores);
 }
 
+// Each part of a call transposes its own rows of B, and all of C for itself.
 TEST(JamEstimate, OfNoBlocksIsTheRepeatedPacking) {
   const Target target = find_target("zen4").value();
   KernelSpec spec = jam_spec(
