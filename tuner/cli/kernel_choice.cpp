@@ -9,6 +9,7 @@
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "targets/target_yaml.h"
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -57,7 +58,8 @@ Result<std::vector<KernelChoice>> choose_by_options(const RequestOptions& option
   }
   std::vector<KernelChoice> choices;
   for (const Problem& problem : problems) {
-    KernelSpec spec = make_kernel_spec(problem, format, Schedule{});
+    const Format grouped = in_groups(format, group_elements(problem.types));
+    KernelSpec spec = make_kernel_spec(problem, grouped, Schedule{});
     for (const Schedule& schedule : enumerate_schedules(spec, target)) {
       spec.schedule = schedule;
       choices.push_back({spec, target});

@@ -7,12 +7,15 @@
 #include <string>
 #include <string_view>
 
+#include "targets/base/dtype.h"
 #include "templates/abi.h"
+#include "templates/element_types.h"
 #include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
 #include "tuner/cli/kernel_choice.h"
 
 namespace lacuna::cli {
@@ -25,7 +28,7 @@ constexpr const char* kArgsStruct = R"(#ifndef LACUNA_KERNEL_ARGS
  * the kernel says. Sizes in elements. {padding} elements of origin beyond the last entry must be readable, and hold
  * row numbers (0 will do). */
 typedef struct lacuna_kernel_args {{
-  void* values;          /* of A; read by spmm and spmm_transposed, written by sddmm */
+  void* values;          /* of A; read by spmm and spmm_transposed, written by sddmm. Types: see the kernel */
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
   const int32_t* origin; /* per entry: its first row of B or C, as the kernel says */
   const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
@@ -40,9 +43,9 @@ typedef struct lacuna_kernel_args {{
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
   const float* scale;    /* of the epilogue: one factor, or one for each row of C; NULL without, as those below */
-  const void* preactivation; /* dense like C: x */
-  const void* gate;      /* dense like C */
-  const void* residual;  /* dense like C */
+  const void* preactivation; /* dense like C and of its type: x */
+  const void* gate;      /* dense like C and of its type */
+  const void* residual;  /* dense like C and of its type */
   int64_t ld_preactivation, ld_gate, ld_residual;
   const float* scale_columns; /* one for each column of C */
   const float* codebook;      /* of types c4f32 to c8f32, whose values are indices into it */
@@ -100,6 +103,41 @@ std::string formula(const KernelSpec& spec) {
                      with_epilogue(spec.epilogue, inner));
 }
 
+std::string_view type_words(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return "float";
+    case DType::kBf16:
+      return "bf16 (the upper half of a float)";
+    case DType::kS8:
+      return "int8_t";
+    case DType::kU8:
+      return "uint8_t";
+    case DType::kS32:
+      return "int32_t";
+  }
+  return {};
+}
+
+// What the pointers of the arguments point at, and what narrow elements ask of the sizes.
+std::string types_words(const KernelSpec& spec) {
+  const OperandTypes types = operand_types(spec.types);
+  const bool sddmm = spec.op == Op::kSddmm;
+  std::string text = fmt::format(
+      " * Elements: values {}, B {}, C {}.\n", type_words(sddmm ? types.result : types.weights),
+      type_words(types.dense), type_words(sddmm ? types.dense : types.result));
+  if (const std::int32_t group = group_of(spec.format); group != 1)
+    text += fmt::format(" * {} a multiple of {}.\n",
+                        are_integers(spec.types) ? "K is" : "M and K are", group);
+  return text;
+}
+
+constexpr const char* kMatrixUnitWords =
+    " * Uses the matrix unit (AMX): the process must have asked for its state, once for all "
+    "threads, on Linux with\n"
+    " * syscall(SYS_arch_prctl, 0x1023, 18), that is ARCH_REQ_XCOMP_PERM for the tile data; else "
+    "it gets SIGILL.\n";
+
 std::string splits_words(const Splits& splits) {
   if (splits.panels && splits.n)
     return fmt::format("Calls may split the panels, and n at multiples of {}, and run at once.",
@@ -112,14 +150,21 @@ std::string splits_words(const Splits& splits) {
   return "One call must cover all panels and all of n.";
 }
 
+// Where element (i, j) of block number q lies, see format.h.
+std::string index_in_values(const Bsr& bsr) {
+  const auto [r, c, group] = bsr;
+  if (group == 1) return fmt::format("q * {} + j * {} + i", r * c, r);
+  return fmt::format("q * {} + j / {} * {} + i * {} + j % {}", r * c, group, r * group, group,
+                     group);
+}
+
 std::string words(const Bsr& bsr) {
   return fmt::format(
-      " * A: block sparse row, {} x {} blocks; element (i, j) of block number q at values[q * {} + "
-      "j * {} + i].\n"
+      " * A: block sparse row, {} x {} blocks; element (i, j) of block number q at values[{}].\n"
       " *    Where the block shape does not divide M or K, the last block row or column is shifted "
       "back to end with A;\n"
       " *    its elements that belong to the neighbour are stored as zeros.\n",
-      bsr.r, bsr.c, bsr.r * bsr.c, bsr.r);
+      bsr.r, bsr.c, index_in_values(bsr));
 }
 
 constexpr const char* kJamWords =
@@ -174,7 +219,8 @@ std::string kernel_header(const KernelChoice& choice) {
   text += fmt::format(kArgsStruct, fmt::arg("version", kAbiVersion),
                       fmt::arg("padding", kOriginPadding)) +
           "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
-  text += fmt::format("/* {}, f32.\n", formula(spec));
+  text += fmt::format("/* {}.\n", formula(spec));
+  text += types_words(spec);
   text += std::visit([](const auto& format) { return words(format); }, spec.format);
   text += walk_words(spec);
   text += fmt::format(" * B: {}.\n * C: {}.\n", layout_words(spec.layout_b),
@@ -184,6 +230,7 @@ std::string kernel_header(const KernelChoice& choice) {
               ? std::string(" * Needs no scratch.\n")
               : fmt::format(" * Scratch: {} floats for rows_in = rows_out = {} and n = {}.\n",
                             scratch, kExampleRows, kExampleN);
+  if (spec.schedule.strategy == Strategy::kMatrixTile) text += kMatrixUnitWords;
   text += " * C does not alias another operand. */\n";
   text += fmt::format(
       "void {}(const lacuna_kernel_args* args);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* "

@@ -9,9 +9,13 @@
 #include <gtest/gtest.h>
 
 #include "runtime/mask.h"
+#include "targets/base/fields.h"
 #include "targets/base/result.h"
+#include "templates/element_types.h"
+#include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
+#include "templates/schedule.h"
 #include "tuner/cli/assembly.h"
 #include "tuner/cli/kernel_choice.h"
 #include "tuner/cli/kernel_header.h"
@@ -188,6 +192,14 @@ TEST(MakeProblems, NamesTheBadOption) {
   EXPECT_EQ(message([](RequestOptions& o) { o.n = -1; }), "--n -1 is not in [0, 2147483648]");
 }
 
+TEST(ProblemText, NamesTypesOtherThanF32) {
+  Problem problem{.m = 8, .k = 8, .n = 64};
+  EXPECT_EQ(problem_text(problem), "spmm n 64, B row-major, C row-major");
+  problem.types = ElementTypes::kS8U8Bf16;
+  problem.layout_c = Layout::kColMajor;
+  EXPECT_EQ(problem_text(problem), "spmm of s8u8bf16, n 64, B row-major, C col-major");
+}
+
 TEST(CountInstructions, SortsIntelSyntax) {
   const InstructionMix mix = count_instructions(
       "\t.text\nkernel:  # @kernel\n# %bb.0:\n\tpush\trbx\n.LBB0_1:\n\tvmovups\tzmm0, zmmword ptr "
@@ -221,6 +233,19 @@ TEST(ChooseKernel, NamesAndOptionsMeet) {
   EXPECT_EQ(again->target, choices->front().target);
 }
 
+TEST(ChooseKernel, HasKernelsForAllTypesInTheDefaultAndInNamedFormats) {
+  for (const auto& [types, name] : EnumNames<ElementTypes>::kNames)
+    for (const char* const format : {"", "bsr32x8"}) {
+      RequestOptions options;
+      options.types = std::string(name);
+      options.format = format;
+      const auto choices = choose_by_options(options, "zen4");
+      ASSERT_TRUE(choices) << name << ": " << choices.error().message;
+      for (const KernelChoice& choice : *choices)
+        EXPECT_EQ(group_of(choice.spec.format), group_elements(types)) << name;
+    }
+}
+
 TEST(ChooseKernel, ReportsUnknownNames) {
   EXPECT_EQ(choose_by_name("nonsense", "").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(choose_by_options({}, "z80").error().code, ErrorCode::kNotFound);
@@ -239,6 +264,51 @@ TEST(KernelHeader, DeclaresTheKernel) {
   EXPECT_NE(header.find("C[M,N] = relu(A[M,K] * B[K,N] + bias[row])"), std::string::npos) << header;
   EXPECT_NE(header.find("B: column-major"), std::string::npos);
   EXPECT_NE(header.find("extern \"C\""), std::string::npos);
+}
+
+std::string header_of(const RequestOptions& options, Strategy strategy) {
+  const auto choices = choose_by_options(options, "sapphire-rapids");
+  EXPECT_TRUE(choices) << choices.error().message;
+  for (const KernelChoice& choice : *choices)
+    if (choice.spec.schedule.strategy == strategy) return kernel_header(choice);
+  return "no kernel of this strategy";
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(KernelHeader, NamesTypesAndGroups) {
+  RequestOptions options;
+  const std::string plain = header_of(options, Strategy::kRowTile);
+  EXPECT_TRUE(holds(plain, "Elements: values float, B float, C float.")) << plain;
+  EXPECT_TRUE(holds(plain, "values[q * 256 + j * 16 + i]")) << plain;
+  EXPECT_FALSE(holds(plain, "a multiple of")) << plain;
+  options.types = "bf16f32";
+  const std::string pairs = header_of(options, Strategy::kRowTile);
+  const std::string bf16 = "bf16 (the upper half of a float)";
+  EXPECT_TRUE(holds(pairs, "Elements: values " + bf16 + ", B " + bf16 + ", C float.")) << pairs;
+  EXPECT_TRUE(holds(pairs, "values[q * 256 + j / 2 * 32 + i * 2 + j % 2]")) << pairs;
+  EXPECT_TRUE(holds(pairs, "M and K are a multiple of 2.")) << pairs;
+  EXPECT_TRUE(holds(pairs, "const void* b;")) << pairs;
+  options.ops = {"sddmm"};
+  const std::string gradient = header_of(options, Strategy::kSddmmTile);
+  EXPECT_TRUE(holds(gradient, "Elements: values float, B " + bf16 + ", C " + bf16 + "."))
+      << gradient;
+  options.ops = {"spmm"};
+  options.types = "s8u8bf16";
+  const std::string bytes = header_of(options, Strategy::kRowTile);
+  EXPECT_TRUE(holds(bytes, "Elements: values int8_t, B uint8_t, C " + bf16 + ".")) << bytes;
+  EXPECT_TRUE(holds(bytes, "values[q * 256 + j / 4 * 64 + i * 4 + j % 4]")) << bytes;
+  EXPECT_TRUE(holds(bytes, "K is a multiple of 4.")) << bytes;
+}
+
+TEST(KernelHeader, SaysWhatTheMatrixUnitNeeds) {
+  RequestOptions options;
+  options.types = "bf16";
+  options.layout_b = options.layout_c = "col";
+  EXPECT_TRUE(holds(header_of(options, Strategy::kMatrixTile), "SYS_arch_prctl, 0x1023, 18"));
+  EXPECT_FALSE(holds(header_of(options, Strategy::kRowTile), "SYS_arch_prctl"));
 }
 
 TEST(KernelHeader, SaysHowJammedRowsAreStored) {
