@@ -160,6 +160,7 @@ Result<BenchResult> bench_plan(Engine& engine, Clock& clock, const PlanRequest& 
   for (const auto& seconds : samples.seconds)
     if (seconds.empty())
       return make_error(ErrorCode::kInterrupted, "interrupted before every candidate was measured");
+  result.peak_instruction = peak.instruction;
   fill_result(result, samples, single, trial.n(),
               options.peak ? peak.work_per_step * kPeakSteps : 0);
   return result;

@@ -51,6 +51,7 @@ struct BenchResult {
   std::string provenance;
   double seconds = 0;  // interleaved minimum of one call
   double gflops = 0;
+  std::string peak_instruction;       // "f32 FMA": what the peak is of, see probe/loops.h
   double peak_gflops = 0;             // of one core, in the same run; 0 = not measured
   double percent_of_peak = 0;         // of minima; of all the threads' peak
   double percent_of_peak_paired = 0;  // median of the ratios to the loop right beside the sample
@@ -66,6 +67,7 @@ struct BenchResult {
     visit("provenance", self.provenance);
     visit("seconds", self.seconds);
     visit("gflops", self.gflops);
+    visit("peak_instruction", self.peak_instruction);
     visit("peak_gflops", self.peak_gflops);
     visit("percent_of_peak", self.percent_of_peak);
     visit("percent_of_peak_paired", self.percent_of_peak_paired);

@@ -296,6 +296,7 @@ class ReportTest(CommandTest):
         result = self.json_of("bench", *SMALL, "--rounds", "3")
         self.assertGreater(result["gflops"], 0)
         self.assertGreater(result["peak_gflops"], 0)
+        self.assertEqual(result["peak_instruction"], "f32 FMA")
         self.assertEqual([b["name"].split()[0] for b in result["baselines"]], ["OpenBLAS", "oneDNN"])
         for baseline in result["baselines"]:
             if baseline["missing"]:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `lacuna bench`: one problem's kernel beside the FMA peak and dense sgemm.
+// `lacuna bench`: one problem's kernel beside the peak of its multiplications and dense f32 sgemm.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,7 +36,7 @@ void print_text(const Context& context, const LoadedRequest& loaded, const Bench
   table.add(
       {"kernel", seconds_text(r.seconds), fmt::format("{:.1f}", r.gflops), "useful work: 2 nnz N"});
   if (r.peak_gflops > 0)
-    table.add({"FMA peak", "", fmt::format("{:.1f}", r.peak_gflops * r.threads),
+    table.add({r.peak_instruction + " peak", "", fmt::format("{:.1f}", r.peak_gflops * r.threads),
                fmt::format("the kernel reaches {:.1f} % (paired {:.1f} %)", r.percent_of_peak,
                            r.percent_of_peak_paired)});
   const auto& problem = loaded.request.problems.front();
@@ -50,7 +50,7 @@ void print_text(const Context& context, const LoadedRequest& loaded, const Bench
     }
     table.add({baseline.name, seconds_text(baseline.seconds),
                fmt::format("{:.1f}", dense_flops / baseline.seconds * 1e-9),
-               fmt::format("dense sgemm; the kernel is {:.2f} x as fast (paired {:.2f})",
+               fmt::format("dense f32 sgemm; the kernel is {:.2f} x as fast (paired {:.2f})",
                            baseline.speedup, baseline.speedup_paired)});
   }
   out.print(table.to_text());
@@ -113,8 +113,8 @@ void add_bench_verb(Registry& registry) {
   const auto options = std::make_shared<BenchVerbOptions>();
   CLI::App& verb = registry.add({
       .name = "bench",
-      .summary = "time one problem: GFLOP/s on nonzeros, share of the FMA peak, ratio to dense "
-                 "OpenBLAS and oneDNN",
+      .summary = "time one problem: GFLOP/s on nonzeros, share of the peak, ratio to dense "
+                 "f32 OpenBLAS and oneDNN",
       .example = "  lacuna bench weights.npz --op spmm --n 512\n"
                  "  lacuna bench --random 1024x1024:16x16:0.1 --layout-b col --layout-c col --tune",
       .action = [options](Context& context) { return run_bench(*options, context); },

@@ -154,24 +154,31 @@ bool is_wide(const Target& target) {
 
 RegisterLoop make_fma_f32_loop(const Target& target) {
   return {.run = is_wide(target) ? run_fma_f32_zmm : run_fma_f32_ymm,
-          .work_per_step = work_per_step(target.vector_bits, 2)};
+          .work_per_step = work_per_step(target.vector_bits, 2),
+          .instruction = "f32 FMA"};
 }
 
 std::optional<RegisterLoop> make_dot_bf16_loop(const Target& target) {
   if (!is_wide(target) || !target.has_feature("avx512bf16")) return std::nullopt;
-  return RegisterLoop{.run = run_dot_bf16_zmm, .work_per_step = work_per_step(512, 4)};
+  return RegisterLoop{.run = run_dot_bf16_zmm,
+                      .work_per_step = work_per_step(512, 4),
+                      .instruction = "bf16 VDPBF16PS"};
 }
 
 std::optional<RegisterLoop> make_dot_int8_loop(const Target& target) {
   if (is_wide(target) && target.has_feature("avx512vnni"))
-    return RegisterLoop{.run = run_dot_int8_zmm, .work_per_step = work_per_step(512, 8)};
+    return RegisterLoop{.run = run_dot_int8_zmm,
+                        .work_per_step = work_per_step(512, 8),
+                        .instruction = "byte VPDPBUSD"};
   if (target.has_feature("avxvnni"))
-    return RegisterLoop{.run = run_dot_int8_ymm, .work_per_step = work_per_step(256, 8)};
+    return RegisterLoop{.run = run_dot_int8_ymm,
+                        .work_per_step = work_per_step(256, 8),
+                        .instruction = "byte VPDPBUSD"};
   return std::nullopt;
 }
 
 RegisterLoop make_dependent_add_loop() {
-  return {.run = run_dependent_adds, .work_per_step = kAddsPerStep};
+  return {.run = run_dependent_adds, .work_per_step = kAddsPerStep, .instruction = "add"};
 }
 
 StreamLoop make_read_loop(const Target& target) {

@@ -19,6 +19,7 @@ namespace lacuna {
 struct RegisterLoop {
   void (*run)(std::int64_t steps) = nullptr;
   double work_per_step = 0;
+  const char* instruction = "";  // whose rate it measures, with the type of elements: "f32 FMA"
 };
 
 // f32 fused multiply-adds on 14 independent accumulators (enough for latency 6 at two a cycle), at the target's

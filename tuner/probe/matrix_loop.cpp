@@ -73,12 +73,14 @@ constexpr double work_of_step(int elements_of_k) {
 
 std::optional<RegisterLoop> make_matrix_bf16_loop(const Target& target) {
   if (!target.has_feature("amx-tile") || !target.has_feature("amx-bf16")) return std::nullopt;
-  return RegisterLoop{.run = run_matrix_bf16, .work_per_step = work_of_step(32)};
+  return RegisterLoop{
+      .run = run_matrix_bf16, .work_per_step = work_of_step(32), .instruction = "bf16 TDPBF16PS"};
 }
 
 std::optional<RegisterLoop> make_matrix_int8_loop(const Target& target) {
   if (!target.has_feature("amx-tile") || !target.has_feature("amx-int8")) return std::nullopt;
-  return RegisterLoop{.run = run_matrix_int8, .work_per_step = work_of_step(64)};
+  return RegisterLoop{
+      .run = run_matrix_int8, .work_per_step = work_of_step(64), .instruction = "byte TDPBSSD"};
 }
 
 RegisterLoop make_peak_loop(ElementTypes types, const Target& target) {

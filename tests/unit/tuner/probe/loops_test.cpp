@@ -81,6 +81,12 @@ TEST(Loops, InstructionsThatTheTargetLacksAreNotOffered) {
   target.features = {"avx2", "avx512bf16", "avx512vnni", "fma"};
   EXPECT_TRUE(make_dot_bf16_loop(target));
   EXPECT_TRUE(make_dot_int8_loop(target));
+  EXPECT_STREQ(make_peak_loop(ElementTypes::kF32, target).instruction, "f32 FMA");
+  EXPECT_STREQ(make_peak_loop(ElementTypes::kBf16F32, target).instruction, "bf16 VDPBF16PS");
+  EXPECT_STREQ(make_peak_loop(ElementTypes::kS8U8F32, target).instruction, "byte VPDPBUSD");
+  target.features.insert(target.features.end(), {"amx-bf16", "amx-int8", "amx-tile"});
+  EXPECT_STREQ(make_peak_loop(ElementTypes::kBf16, target).instruction, "bf16 TDPBF16PS");
+  EXPECT_STREQ(make_peak_loop(ElementTypes::kS8S8F32, target).instruction, "byte TDPBSSD");
 }
 
 // The buffer ends at a page that may not be touched, and begins after another.
