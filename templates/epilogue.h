@@ -24,7 +24,8 @@
 // sums (registry.h), where every strategy has them in memory.
 //
 // What is added before a derivative is what C held (accumulate), after it the residual.
-// A NaN in z, gate or residual stays a NaN; relu' of a NaN x counts as 1.
+// A NaN in z, gate or residual stays a NaN. One exception: relu' chooses, it does not multiply. Where x <= 0 the gradient
+// is 0 whatever z is, a NaN or an infinity too, as PyTorch has it; relu' of a NaN x counts as 1.
 #pragma once
 
 #include <array>

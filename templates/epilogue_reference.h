@@ -42,6 +42,7 @@ inline Bounded times_slope(Activation activation, const Bounded& z, double x) {
   const ActivationFacts& facts = facts_of(activation);
   const double u = unit_roundoff(DType::kF32);
   const double slope = facts.slope(x);
+  if (activation == Activation::kRelu && slope == 0) return {};  // of any z, see epilogue.h
   const double near = std::abs(slope) + std::min(1.0, std::abs(facts.value(x)));
   const double own = facts.slope_ulps > 0 ? facts.slope_ulps * u * near + kHalfDenormal : 0;
   const double y = z.value * slope;

@@ -4,6 +4,7 @@
 #include "templates/activation.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -65,9 +66,9 @@ std::vector<float> sweep_of_floats() {
 
 class ActivationSweep : public testing::TestWithParam<Sweep> {
  protected:
-  // What a 1 x 1 matrix of one makes of x: act(x), or 1 * act'(x).
+  // What a 1 x 1 matrix of one makes of x: act(x), or gradient * act'(x).
   static std::vector<float> run(const KernelSpec& spec, const Target& target,
-                                const std::vector<float>& x) {
+                                const std::vector<float>& x, float gradient = 1) {
     const auto generator = load_code_generator();
     EXPECT_TRUE(generator) << generator.error().message;
     const auto object = (*generator)->compile(spec, target);
@@ -79,7 +80,7 @@ class ActivationSweep : public testing::TestWithParam<Sweep> {
     float one = 1;
     const std::vector<std::int64_t> ptr{0, 1};
     const std::vector<std::int32_t> origin(1 + kOriginPadding);
-    const std::vector<float> ones(spec.epilogue.derivative ? x.size() : 0, 1.0F);
+    const std::vector<float> gradients(spec.epilogue.derivative ? x.size() : 0, gradient);
     std::vector<float> c(x.size(), -7.0F);
     std::vector<float> scratch(
         static_cast<std::size_t>(scratch_floats(spec, target, 1, 1, n) + kAlignment));
@@ -87,7 +88,7 @@ class ActivationSweep : public testing::TestWithParam<Sweep> {
     args.values = &one;
     args.ptr = ptr.data();
     args.origin = origin.data();
-    args.b = spec.epilogue.derivative ? ones.data() : x.data();
+    args.b = spec.epilogue.derivative ? gradients.data() : x.data();
     args.preactivation = x.data();
     args.c = c.data();
     args.scratch = aligned(scratch.data());
@@ -145,6 +146,33 @@ TEST_P(ActivationSweep, StaysWithinTheTablesBounds) {
   }
   EXPECT_LE(worst, 1) << "of " << x[worst_at] << ": " << found[worst_at];
   RecordProperty("share_of_bound", std::to_string(worst));
+}
+
+// In whole vectors and in their tail.
+TEST_P(ActivationSweep, PassesOnWhatIsNoFiniteGradient) {
+  const Sweep& sweep = GetParam();
+  if (!sweep.derivative) return;
+  const auto target = find_target(sweep.target);
+  if (!target) GTEST_SKIP() << target.error().message;
+  if (const auto runs = check_runs_on_host(*target); !runs) GTEST_SKIP() << runs.error().message;
+  KernelSpec spec;
+  spec.epilogue = {.activation = sweep.activation, .derivative = true};
+  spec.schedule = enumerate_schedules(spec, *target).front();
+  std::vector<float> x;
+  for (int i = 0; i < 37; ++i)
+    x.push_back(
+        std::array{-2.0F, 0.5F, 0.0F, 1.0F, -0.0F, -0.25F}.at(static_cast<std::size_t>(i) % 6));
+  for (const float gradient : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    const std::vector<float> found = run(spec, *target, x, gradient);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double expected = reference::times_slope(sweep.activation, {gradient, 0}, x[i]).value;
+      const bool chosen = sweep.activation == Activation::kRelu && x[i] <= 0;
+      ASSERT_EQ(chosen, expected == 0) << "of " << x[i];
+      ASSERT_EQ(std::isnan(found[i]), std::isnan(expected)) << "of " << x[i] << ": " << found[i];
+      if (std::isnan(expected)) continue;
+      ASSERT_EQ(found[i], expected) << "of " << x[i];
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationSweep, testing::ValuesIn(all_sweeps()),

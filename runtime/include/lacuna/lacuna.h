@@ -200,7 +200,8 @@ enum {
  * scale is one factor (FACTOR), one for each row of C (ROWS), one for each column (COLUMNS), or the product of both
  * (ROWS_COLUMNS: int8 with scales of the weights' rows and of the tokens), bias one number for each row of C. x (preactivation),
  * gate and residual are dense operands of C's shape and layout. x is what the activation was applied to in the forward
- * pass; for relu its result does as well. Examples: silu and gate: the second half of SwiGLU, silu(A * B) * up.
+ * pass; for relu its result does as well. A NaN stays a NaN, but relu' chooses: where x <= 0, y is 0 whatever z is.
+ * Examples: silu and gate: the second half of SwiGLU, silu(A * B) * up.
  * SPMM_TRANSPOSED with activation and derivative: the gradient before that activation, in one pass. */
 
 typedef struct lacuna_problem {
