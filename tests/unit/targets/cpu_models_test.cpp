@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -9,6 +11,7 @@
 #include "targets/host.h"
 #include "targets/target.h"
 #include "targets/target_check.h"
+#include "targets/target_yaml.h"
 #include "tests/unit/targets/fake_cpuid.h"
 
 namespace lacuna {
@@ -150,6 +153,21 @@ TEST(CheckRunsOn, NamesMissingFeatures) {
   target.features = {"avx2"};
   EXPECT_EQ(check_runs_on(target, haswell).error().message,
             "target zen4 has 512-bit vectors, this machine has 256-bit");
+}
+
+// A hypervisor that hides the matrix unit.
+TEST(CheckRunsOn, SapphireRapidsHasATargetWithoutItsMatrixUnit) {
+  auto host = describe(testing::fake_sapphire_rapids());
+  std::erase_if(host.target.features, [](const std::string& f) { return f.starts_with("amx"); });
+  const auto load = [](const char* name) {
+    auto target = load_target(std::filesystem::path(LACUNA_TEST_MACHINES) / name);
+    EXPECT_TRUE(target) << target.error().message;
+    return target.value_or(Target{});
+  };
+  EXPECT_EQ(check_runs_on(load("sapphire-rapids.yaml"), host).error().message,
+            "target sapphire-rapids needs amx-bf16, amx-int8, amx-tile, which this machine lacks");
+  const auto plain = check_runs_on(load("sapphire-rapids-noamx.yaml"), host);
+  EXPECT_TRUE(plain) << plain.error().message;
 }
 
 // No listed feature is missing, but LLVM would use others of the named processor.

@@ -75,8 +75,9 @@ TEST_P(ShippedTargets, Parse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ShippedTargets,
-                         ::testing::Values("zen4", "sapphire-rapids", "skylake-x", "x86-64-v3",
-                                           "neoverse-v1", "neoverse-v2", "sm_80", "sm_90a"));
+                         ::testing::Values("zen4", "sapphire-rapids", "sapphire-rapids-noamx",
+                                           "skylake-x", "x86-64-v3", "neoverse-v1", "neoverse-v2",
+                                           "sm_80", "sm_90a"));
 
 struct Fault {
   const char* name;
