@@ -37,8 +37,12 @@ std::int32_t group_of_plan(const PlanRequest& request) {
   return group_elements(request.problems.front().types);
 }
 
-DType weights_of(const Problem& problem) {
-  return operand_types(problem.types).weights;
+// Whether two problems can be of one matrix: with the same groups, and where both read its values, of one type. Those
+// that sddmm writes are a buffer of their own (gradients), which codes of a codebook have in f32.
+bool share_values(const Problem& x, const Problem& y) {
+  if (group_elements(x.types) != group_elements(y.types)) return false;
+  const bool both_read = x.op != Op::kSddmm && y.op != Op::kSddmm;
+  return !both_read || operand_types(x.types).weights == operand_types(y.types).weights;
 }
 
 // Whether every problem has kernels for blocks of this shape.
@@ -130,7 +134,7 @@ Result<> check_plan_request(const PlanRequest& request) {
                         i, problem.m, problem.k, request.mask->m(), request.mask->k());
   }
   for (std::size_t i = 1; i < request.problems.size(); ++i)
-    if (weights_of(request.problems[i]) != weights_of(request.problems.front()))
+    if (!share_values(request.problems[i], request.problems.front()))
       return make_error(ErrorCode::kInvalidArgument,
                         "problem {} is of {}, problem 0 of {}: they cannot share values", i,
                         to_text(request.problems[i].types),

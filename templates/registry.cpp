@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "targets/base/dtype.h"
 #include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
@@ -349,18 +348,6 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
   return {};
 }
 
-Result<> check_operation(Op op, ElementTypes types, const Format& format) {
-  const bool nm = std::holds_alternative<NofM>(format);
-  if (nm && op != Op::kSpmm)
-    return make_error(ErrorCode::kInvalidArgument,
-                      "format {} has kernels for spmm only, not for {}", to_text(format),
-                      to_text(op));
-  const bool fits = nm ? types == ElementTypes::kF32 : group_elements(types) == 1;
-  if (fits || std::holds_alternative<Bsr>(format)) return {};
-  return make_error(ErrorCode::kUnsupported, "{} are for f32, not for {}",
-                    nm ? "N:M kernels" : "jammed rows", to_text(types));
-}
-
 std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
   if (is_nm(spec)) return enumerate_permutes(spec, target);
   std::vector<Schedule> legal;
@@ -387,21 +374,6 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
             }
   }
   return legal;
-}
-
-bool multiplies_groups(ElementTypes types, const Target& target) {
-  switch (operand_types(types).dense) {
-    case DType::kF32:
-      return true;
-    case DType::kBf16:
-      return target.has_feature("avx512bf16") && target.vector_bits == 512;
-    case DType::kS8:
-    case DType::kU8:
-      return target.has_feature("avx512vnni") && target.vector_bits == 512;
-    case DType::kS32:
-      break;
-  }
-  return false;
 }
 
 }  // namespace lacuna

@@ -195,8 +195,19 @@ std::string walk_words(const KernelSpec& spec) {
   if (std::holds_alternative<NofM>(spec.format)) return {};  // said with the format
   const bool by_rows = panel_direction(spec) == PanelDirection::kBlockRows;
   const bool of_b = spec.op == Op::kSpmm || (spec.op == Op::kSpmmTransposed && !by_rows);
-  return fmt::format(" * Panels are {} of A; the origin of an entry is its first row of {}.\n",
-                     by_rows ? "block rows" : "block columns", of_b ? "B" : "C");
+  std::string text =
+      fmt::format(" * Panels are {} of A; the origin of an entry is its first row of {}.\n",
+                  by_rows ? "block rows" : "block columns", of_b ? "B" : "C");
+  if (const std::int32_t kc = spec.schedule.kc; kc > 0)
+    text += fmt::format(
+        " * In chunks of {0} rows of B: ptr has chunks = max(1, ceil(rows_in / {0})) parts for "
+        "each of "
+        "the lists above,\n"
+        " *    part number origin / {0} of list l at [ptr[l * chunks + part], ptr[l * chunks + "
+        "part + "
+        "1]).\n",
+        kc);
+  return text;
 }
 
 }  // namespace
