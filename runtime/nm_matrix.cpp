@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <new>
 #include <span>
+#include <utility>
 
 #include "runtime/mask.h"
 #include "runtime/nm_pattern.h"
@@ -94,6 +95,15 @@ Result<NmMatrix> compress_nm(const Mask& mask, const NmPattern& pattern,
 }
 
 Result<> decompress_nm(const NmMatrix& matrix, std::span<float> dense, std::int64_t lda) {
+  LACUNA_TRY_VOID(check_pattern(matrix.pattern));
+  const std::int64_t values = matrix.m * matrix.groups() * matrix.pattern.n;
+  const std::int64_t bytes = matrix.index_rows() * matrix.index_row_bytes();
+  if (std::cmp_not_equal(matrix.values.size(), values) ||
+      std::cmp_not_equal(matrix.indices.size(), bytes))
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{} values and {} bytes of indices, a {} x {} matrix of {} has {} and {}",
+                      matrix.values.size(), matrix.indices.size(), matrix.m, matrix.k,
+                      to_text(matrix.pattern), values, bytes);
   LACUNA_TRY_VOID(check_dense_span(matrix.m, matrix.k, lda, dense.size()));
   for (std::int64_t i = 0; i < matrix.m && matrix.k > 0; ++i)
     std::ranges::fill(

@@ -47,7 +47,8 @@ struct NmMatrix {
 [[nodiscard]] Result<NmMatrix> compress_nm(const Mask& mask, const NmPattern& pattern,
                                            std::span<const float> dense, std::int64_t lda);
 
-// dense[i*lda + j] <- the matrix, zero where nothing is stored. Errors: kInvalidArgument (lda < k, too few elements).
+// dense[i*lda + j] <- the matrix, zero where nothing is stored. Errors: kInvalidArgument (lda < k, too few elements;
+// values or indices of another size than m, k and the pattern ask for).
 [[nodiscard]] Result<> decompress_nm(const NmMatrix& matrix, std::span<float> dense,
                                      std::int64_t lda);
 

@@ -144,10 +144,16 @@ TEST(NmMatrix, RefusesMasksAndSizesThatDoNotFit) {
   EXPECT_EQ(error_of(compress_nm(mask, {2, 4}, dense, 7)), "lda 7 is less than k 8");
   EXPECT_EQ(error_of(compress_nm(mask, {2, 4}, dense, 9)),
             "a has 16 elements, too few for 2 x 8 with lda 9");
-  const auto matrix = compress_nm(mask, {2, 4}, dense, 8).value();
+  auto matrix = compress_nm(mask, {2, 4}, dense, 8).value();
   EXPECT_EQ(error_of(decompress_nm(matrix, dense, 7)), "lda 7 is less than k 8");
   EXPECT_EQ(error_of(decompress_nm(matrix, dense, 9)),
             "a has 16 elements, too few for 2 x 8 with lda 9");
+  matrix.indices.pop_back();
+  EXPECT_EQ(error_of(decompress_nm(matrix, dense, 8)),
+            "8 values and 1 bytes of indices, a 2 x 8 matrix of 2:4 has 8 and 2");
+  matrix.pattern.n = 4;
+  EXPECT_EQ(error_of(decompress_nm(matrix, dense, 8)),
+            "pattern 4:4: 4 of a group is not in [1, 3]");
 }
 
 }  // namespace
