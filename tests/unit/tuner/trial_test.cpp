@@ -18,6 +18,7 @@
 #include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
+#include "templates/registry.h"
 #include "tests/unit/tuner/tuning_case.h"
 #include "tuner/baseline.h"
 
@@ -221,6 +222,8 @@ TEST_F(TrialOnKernelsTest, AcceptsPlansOfPairs) {
 }
 
 TEST_F(TrialOnKernelsTest, AcceptsPlansOfBytes) {
+  if (!multiplies_groups(ElementTypes::kS8S8F32, engine_->target()))
+    GTEST_SKIP() << "this machine has no 512-bit VPDPBUSD";
   const Mask mask = blocky_mask(90, 76);
   request_.mask = &mask;
   for (const ElementTypes types :
