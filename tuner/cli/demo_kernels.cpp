@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "lacuna/lacuna.h"
+#include "runtime/c_structs.h"
 #include "runtime/engine.h"
 #include "runtime/mask.h"
 #include "runtime/planner.h"
@@ -40,21 +40,11 @@ std::string operation_name(Op op) {
   return "";
 }
 
-Problem to_problem(const lacuna_problem& given, const trainer::LayerShape& shape) {
-  Problem problem;
-  problem.op = static_cast<Op>(given.op);
-  problem.m = shape.mask.m;
-  problem.k = shape.mask.k;
-  problem.n = given.n;
-  problem.layout_b = static_cast<Layout>(given.layout_b);
-  problem.layout_c = static_cast<Layout>(given.layout_c);
-  problem.epilogue.bias = given.epilogue != LACUNA_EPILOGUE_NONE;
-  problem.epilogue.activation = given.epilogue == LACUNA_EPILOGUE_BIAS_RELU
-                                    ? Activation::kRelu
-                                    : static_cast<Activation>(given.activation);
-  problem.epilogue.derivative = given.derivative == 1;
-  problem.accumulate = given.accumulate == 1;
-  return problem;
+// The mask gives the sizes.
+Result<std::vector<Problem>> make_layer_problems(const trainer::LayerShape& shape,
+                                                 const Mask& mask) {
+  const auto problems = trainer::layer_problems(shape);
+  return make_problems(problems.data(), problems.size(), mask);
 }
 
 }  // namespace
@@ -65,8 +55,7 @@ Result<LayerRequest> make_layer_request(const Engine& engine, const trainer::Lay
   LayerRequest layer;
   layer.mask = std::make_unique<const Mask>(std::move(mask));
   layer.request.mask = layer.mask.get();
-  for (const lacuna_problem& problem : trainer::layer_problems(shape))
-    layer.request.problems.push_back(to_problem(problem, shape));
+  LACUNA_TRY(layer.request.problems, make_layer_problems(shape, *layer.mask));
   layer.request.padding = Padding::kExact;
   layer.request.target = engine.target();
   layer.request.threads = engine.threads();
@@ -108,9 +97,9 @@ Result<std::vector<KernelRate>> measure_dense_layer(Engine& engine, Clock& clock
   std::vector<float> outputs(count(shape.mask.m, n), 1);
   std::vector<float> inputs(count(shape.mask.k, n), 1);
   std::vector<TimedCall> calls;
-  std::vector<Problem> problems;
-  for (const lacuna_problem& given : trainer::layer_problems(shape)) {
-    const Problem problem = problems.emplace_back(to_problem(given, shape));
+  LACUNA_TRY(const MaskBuilder sizes, MaskBuilder::create(shape.mask.m, shape.mask.k));
+  LACUNA_TRY(const std::vector<Problem> problems, make_layer_problems(shape, sizes.mask()));
+  for (const Problem& problem : problems) {
     const bool forward = problem.op == Op::kSpmm;
     const DenseOperands operands{a.data(), forward ? inputs.data() : outputs.data(), n,
                                  forward ? outputs.data() : inputs.data(), n};
