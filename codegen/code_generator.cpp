@@ -81,11 +81,9 @@ Result<Plugin> find_plugin() {
                     kPluginFile, fmt::join(tried, ", "), kHowToInstall);
 }
 
-}  // namespace
-
-Hash128 kernel_key(const KernelSpec& spec, const Target& target) {
+Hash128 key_of(std::string_view name, const Target& target) {
   Hasher hasher;
-  hasher.append(std::string_view(kernel_name(spec, target.name)));
+  hasher.append(name);
   hash_append(hasher, target.isa);
   hash_append(hasher, target.llvm_cpu);
   hash_append(hasher, target.features);
@@ -97,6 +95,16 @@ Hash128 kernel_key(const KernelSpec& spec, const Target& target) {
   hasher.append_scalar(std::uint32_t{LACUNA_GENERATOR_VERSION});
   hasher.append(std::string_view(LACUNA_COMPILER_VERSION));
   return hasher.digest();
+}
+
+}  // namespace
+
+Hash128 kernel_key(const KernelSpec& spec, const Target& target) {
+  return key_of(kernel_name(spec, target.name), target);
+}
+
+Hash128 pattern_key(const std::string& pattern_name, const Target& target) {
+  return key_of(pattern_name, target);
 }
 
 Result<CodeGenerator*> load_code_generator() {

@@ -18,6 +18,7 @@
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
 
 namespace lacuna {
 
@@ -43,6 +44,12 @@ class CodeGenerator {
   // Compiles with all texts; does not reject spills.
   [[nodiscard]] virtual Result<KernelListing> list(const KernelSpec& spec,
                                                    const Target& target) = 0;
+  // The code of baked panels. Errors: kUnsupported (check_pattern_bytes(), check_bakes()), kCompile.
+  [[nodiscard]] virtual Result<CompiledKernel> compile(const Pattern& pattern,
+                                                       const Target& target) = 0;
+  // Assembly of one panel of it, Intel syntax.
+  [[nodiscard]] virtual Result<std::string> list(const Pattern& pattern, std::int64_t panel,
+                                                 const Target& target) = 0;
   // "LLVM 19.1.7"; part of the cache key.
   [[nodiscard]] virtual std::string version() const = 0;
 };
@@ -50,6 +57,9 @@ class CodeGenerator {
 // The key of a kernel in the object cache: name, target code properties, abi and template version, compiler.
 // Does not need the plugin: `compiler_version` is the one this build was made with (kCompilerVersion).
 [[nodiscard]] Hash128 kernel_key(const KernelSpec& spec, const Target& target);
+
+// The same of a pattern's code, whose name has the digest of the mask.
+[[nodiscard]] Hash128 pattern_key(const std::string& pattern_name, const Target& target);
 
 // Loads the plugin: $LACUNA_CODEGEN_PLUGIN, else beside the running library, else in lib/lacuna/ next to it.
 // Once per process; later calls return the same object. Thread-safe.

@@ -16,6 +16,7 @@
 #include "targets/target.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -46,6 +47,7 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
   const BlockCounts counts = block_counts(problem, format, stored);
   const std::int64_t n = planning_n(problem);
   std::vector<RankedSchedule> ranked;
+  if (!check_pattern_bytes(format, counts)) return ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
     if (schedule.kc >= counts.rows_in && schedule.kc > 0) continue;  // one chunk is none
     spec.schedule = schedule;
@@ -113,6 +115,9 @@ Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
 
   const std::vector<Format> formats = candidate_formats(request);
   const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
+  if (request.pinned_format && !formats.empty())
+    LACUNA_TRY_VOID(check_pattern_bytes(
+        formats.front(), block_counts(request.problems.front(), formats.front(), stored.front())));
 
   RankedPlan best{.plan = {}, .cycles = std::numeric_limits<double>::infinity()};
   for (std::size_t i = 0; i < formats.size(); ++i)

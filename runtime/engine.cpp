@@ -25,7 +25,10 @@
 #include "targets/base/result.h"
 #include "targets/host.h"
 #include "targets/target.h"
+#include "templates/element_types.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -69,7 +72,9 @@ struct Engine::Store {
   Result<CompiledKernel> compile(const KernelSpec& spec, const Target& target, const Hash128& key);
   void keep_fault(Result<> stored);
   Result<Made> make(const KernelSpec& spec, const Target& target, const std::string& name);
+  Result<Made> make(const Pattern& pattern, const Target& target);
   const LoadedKernel* keep(const std::string& name, Made made);
+  void count(Origin origin);  // under the lock
 };
 
 const LoadedKernel* Engine::Store::find(const std::string& name) {
@@ -144,9 +149,21 @@ Result<Engine::Store::Made> Engine::Store::make(const KernelSpec& spec, const Ta
   return Made{std::move(loaded), Origin::kCompiled};
 }
 
-const LoadedKernel* Engine::Store::keep(const std::string& name, Made made) {
-  const std::lock_guard lock(mutex);
-  switch (made.origin) {
+// Rejections are not remembered: what code would be too large is known before it is made.
+Result<Engine::Store::Made> Engine::Store::make(const Pattern& pattern, const Target& target) {
+  const std::string name = pattern_name(pattern, target.name);
+  const Hash128 key = pattern_key(name, target);
+  if (auto made = find_stored(name, key)) return std::move(*made);
+  LACUNA_TRY(CodeGenerator* const generator, load_code_generator());
+  std::call_once(swept, [&] { sweep_temporary_files(cache.folder()); });
+  LACUNA_TRY(const CompiledKernel object, generator->compile(pattern, target));
+  LACUNA_TRY(LoadedKernel loaded, LoadedKernel::load(object));
+  keep_fault(cache.store(object, key));
+  return Made{std::move(loaded), Origin::kCompiled};
+}
+
+void Engine::Store::count(Origin origin) {
+  switch (origin) {
     case Origin::kBundle:
       ++counters.bundle_hits;
       break;
@@ -157,6 +174,11 @@ const LoadedKernel* Engine::Store::keep(const std::string& name, Made made) {
       ++counters.compiled;
       break;
   }
+}
+
+const LoadedKernel* Engine::Store::keep(const std::string& name, Made made) {
+  const std::lock_guard lock(mutex);
+  count(made.origin);
   auto& slot = kernels[name];
   if (slot == nullptr) slot = std::make_unique<LoadedKernel>(std::move(made.kernel));
   return slot.get();
@@ -199,6 +221,17 @@ Result<const LoadedKernel*> Engine::kernel(const KernelSpec& spec) {
   if (const LoadedKernel* const loaded = store_->find(name)) return loaded;
   LACUNA_TRY(Store::Made made, store_->make(spec, target_, name));
   return store_->keep(name, std::move(made));
+}
+
+Result<std::shared_ptr<const LoadedKernel>> Engine::pattern_code(const Pattern& pattern) {
+  LACUNA_TRY_VOID(check_bakes(Op::kSpmm, ElementTypes::kF32, target_));
+  LACUNA_TRY_VOID(check_pattern_bytes(pattern.format, counts_of(pattern)));
+  LACUNA_TRY(Store::Made made, store_->make(pattern, target_));
+  {
+    const std::lock_guard lock(store_->mutex);
+    store_->count(made.origin);
+  }
+  return std::make_shared<const LoadedKernel>(std::move(made.kernel));
 }
 
 std::string Engine::cache_fault() const {

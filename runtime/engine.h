@@ -18,6 +18,7 @@
 #include "runtime/structure.h"
 #include "runtime/task_split.h"
 #include "templates/abi.h"
+#include "templates/pattern_code.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -52,6 +53,9 @@ class Engine {
   // The kernel stays loaded as long as the engine lives. What the code generator rejects (kCompile) is remembered, in
   // the cache too, and not compiled again.
   [[nodiscard]] Result<const LoadedKernel*> kernel(const KernelSpec& spec);
+  // The code of baked panels, from a bundle, the disk cache, or compiled; the caller's alone, as a mask is. Errors: as
+  // kernel(), and kUnsupported where the code would be too large.
+  [[nodiscard]] Result<std::shared_ptr<const LoadedKernel>> pattern_code(const Pattern& pattern);
   // What the last fault of the disk cache was (a full disk, a read-only folder); empty if none.
   [[nodiscard]] std::string cache_fault() const;
 
@@ -128,6 +132,7 @@ class ExecutablePlan {
   Plan plan_;
   std::vector<Problem> problems_;
   std::vector<BoundKernel> kernels_;
+  std::shared_ptr<const LoadedKernel> pattern_code_;  // of baked panels, else null
   Target target_;
   std::int32_t threads_ = 1;
 };

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "codegen/kernel.h"
+#include "runtime/baked_structure.h"
 #include "runtime/engine.h"
 #include "runtime/operand_checks.h"
 #include "runtime/parallel.h"
@@ -208,6 +209,9 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
   made->problems_ = bound.problems;
   made->target_ = engine.target();
   made->threads_ = bound.threads;
+  if (const auto* const baked = std::get_if<BakedStructure>(&made->structure_)) {
+    LACUNA_TRY(made->pattern_code_, engine.pattern_code(pattern_of(*baked)));
+  }
 
   const StoredCounts stored = stored_in(made->structure_);
   const std::int64_t parts = std::max(kFewestCuts, kCutsPerTask * kTasksPerThread * bound.threads);
@@ -259,6 +263,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   call.target = &target_;
   call.function = kernel.function;
   call.args = make_args(roles, kernel.chunk_ptr, operands);
+  call.args.code = pattern_code_ == nullptr ? nullptr : pattern_code_->address();
   if (parallel.run != nullptr && parallel.threads > 1) {
     const std::int64_t per_thread = kernel.splits.repeats_packing ? 1 : kTasksPerThread;
     const std::int64_t wanted =

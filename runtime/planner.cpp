@@ -23,6 +23,7 @@
 #include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 
@@ -31,6 +32,8 @@ namespace {
 
 constexpr std::array kBlockDims = {1, 2, 4, 8, 16, 32, 64};
 constexpr std::array kJams = {2, 4, 5, 6};  // one row is bsr1x1
+// Few: each is code of its own, compiled for a race. Tall ones share more and take less code; 16 are for tails.
+constexpr std::array kBaked = {16, 24, 28};
 
 // The groups that all problems' elements are multiplied in.
 std::int32_t group_of_plan(const PlanRequest& request) {
@@ -51,6 +54,13 @@ bool serves_groups(const PlanRequest& request, const Bsr& block) {
   const bool transposes = std::ranges::any_of(
       request.problems, [](const Problem& p) { return p.op == Op::kSpmmTransposed; });
   return block.c % group == 0 && (!transposes || block.r % group == 0);
+}
+
+// Whether every problem has kernels for baked panels.
+bool bakes(const PlanRequest& request) {
+  return std::ranges::all_of(request.problems, [&](const Problem& p) {
+    return check_bakes(p.op, p.types, request.target).has_value();
+  });
 }
 
 // Whether `blocks` blocks of this shape store no element outside the mask. Counts decide where the shape divides the
@@ -87,6 +97,11 @@ Result<> check_pinned(const PlanRequest& request, const Format& format) {
   if (const auto* const nm = std::get_if<NofM>(&format)) return check_pinned_nm(request, *nm);
   if (std::holds_alternative<Jam>(format)) return {};
   const std::int32_t group = group_of_plan(request);
+  if (std::holds_alternative<Baked>(format)) {
+    for (const Problem& problem : request.problems)
+      LACUNA_TRY_VOID(check_bakes(problem.op, problem.types, request.target));
+    return {};
+  }
   const auto& block = std::get<Bsr>(format);
   if (!serves_groups(request, block) || (block.group != 1 && block.group != group))
     return make_error(ErrorCode::kInvalidArgument,
@@ -164,6 +179,10 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
         if (const Bsr block{r, c, group}; serves_groups(request, block)) add(block);
     for (const std::int32_t r : kJams)
       if (mask.m() > 1 && group == 1) add(Jam{r});
+    // Decoding is bound by the bytes of weights, of which code has more than values.
+    if (!is_decoding(request) && bakes(request))
+      for (const std::int32_t r : kBaked)
+        add(Baked{r});
     if (is_decoding(request))
       if (const auto nm = conforming_format(mask)) add(*nm);
   }
@@ -203,7 +222,7 @@ BlockCounts block_counts(const Problem& problem, const Format& format, const Sto
       PerFormat{[&](const Bsr& bsr) {
                   return transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
                 },
-                [&](const Jam& jam) { return panels_of(problem.m, jam.r); },
+                [&](const auto& rows) { return panels_of(problem.m, rows.r); },
                 [&](const NofM&) { return panels_of(problem.m, kNmPanelRows); }},
       format);
   counts.rows_out = transposed ? problem.k : problem.m;
@@ -245,8 +264,9 @@ double estimate_cycles(const WorkEstimate& work, const Target& target) {
            : fits(target.caches.l3_bytes) ? kL3BytesPerCycle
                                           : kDramBytesPerCycle;
   };
-  const double memory = (work.bytes_a + work.bytes_c) / rate(work.footprint_bytes) +
-                        work.bytes_b / rate(work.reused_bytes);
+  const double memory =
+      (kCodeByteCost * work.code_bytes + work.bytes_a + work.bytes_c) / rate(work.footprint_bytes) +
+      work.bytes_b / rate(work.reused_bytes);
   // Filling and draining a register tile: one pass through the FMA pipe and a few branches, not overlapped.
   const double fixed =
       work.tile_passes * (pipes.fma_latency + kTileTurnCycles) + work.loop_ends * kLoopEndCycles;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/baked_structure.h"
 #include "runtime/bsr_structure.h"
 #include "runtime/elements.h"
 #include "runtime/jam_structure.h"
@@ -36,7 +37,10 @@ Result<Structure> make_structure(const Mask& mask, const Format& format) {
   return std::visit(
       PerFormat{[&](const Bsr& bsr) -> Result<Structure> { return make_bsr_structure(mask, bsr); },
                 [&](const Jam& jam) -> Result<Structure> { return make_jam_structure(mask, jam); },
-                [&](const NofM& nm) -> Result<Structure> { return make_nm_structure(mask, nm); }},
+                [&](const NofM& nm) -> Result<Structure> { return make_nm_structure(mask, nm); },
+                [&](const Baked& baked) -> Result<Structure> {
+                  return make_baked_structure(mask, baked);
+                }},
       format);
 }
 
@@ -49,13 +53,12 @@ std::int64_t values_count(const Structure& s) {
 }
 
 const PanelIndex& panel_index(const Structure& s, PanelDirection direction) {
-  return std::visit(
-      PerFormat{[&](const BsrStructure& bsr) -> const PanelIndex& {
-                  return direction == PanelDirection::kBlockRows ? bsr.by_row : bsr.by_column;
-                },
-                [](const JamStructure& jam) -> const PanelIndex& { return jam.by_row; },
-                [](const NmStructure& nm) -> const PanelIndex& { return nm.by_row; }},
-      s);
+  return std::visit(PerFormat{[&](const BsrStructure& bsr) -> const PanelIndex& {
+                                return direction == PanelDirection::kBlockRows ? bsr.by_row
+                                                                               : bsr.by_column;
+                              },
+                              [](const auto& one) -> const PanelIndex& { return one.by_row; }},
+                    s);
 }
 
 void pack_elements(const Structure& s, DType dense_type, const void* dense, std::int64_t lda,
@@ -106,16 +109,15 @@ void unpack_values(const Structure& s, DType type, const void* values, float* de
 
 void clear_unowned(const Structure& s, DType type, void* values) {
   std::visit(PerFormat{[&](const BsrStructure& bsr) { clear_edge_overlap(bsr, type, values); },
-                       [](const JamStructure&) {},  // every value is a weight
-                       [&](const NmStructure& nm) { clear_unowned(nm, type, values); }},
+                       [&](const NmStructure& nm) { clear_unowned(nm, type, values); },
+                       [](const auto&) {}},  // every value is a weight
              s);
 }
 
 bool is_exact(const Structure& s, const Mask& mask) {
-  return std::visit(
-      PerFormat{[&](const BsrStructure& bsr) { return is_exact(bsr, mask); },
-                [](const JamStructure&) { return true; }, [](const NmStructure&) { return true; }},
-      s);
+  return std::visit(PerFormat{[&](const BsrStructure& bsr) { return is_exact(bsr, mask); },
+                              [](const auto&) { return true; }},
+                    s);
 }
 
 void for_each_weight(const Structure& s, const WeightVisit& visit) {
@@ -149,7 +151,7 @@ std::vector<StoredCounts> count_stored(const Mask& mask, std::span<const Format>
     counts.push_back(std::visit(
         PerFormat{
             [&](const Bsr& bsr) -> StoredCounts { return {blocks[i], blocks[i] * bsr.r * bsr.c}; },
-            [&](const Jam&) -> StoredCounts { return {blocks[i], mask.nnz()}; },
+            [&](const auto&) -> StoredCounts { return {blocks[i], mask.nnz()}; },
             [&](const NofM& nm) { return nm_stored(mask.m(), mask.k(), nm); }},
         formats[i]));
   }

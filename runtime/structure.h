@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/baked_structure.h"
 #include "runtime/bsr_structure.h"
 #include "runtime/jam_structure.h"
 #include "runtime/mask.h"
@@ -21,10 +22,9 @@
 
 namespace lacuna {
 
-using Structure = std::variant<BsrStructure, JamStructure, NmStructure>;
+using Structure = std::variant<BsrStructure, JamStructure, NmStructure, BakedStructure>;
 
-// Block and row counts beyond the matrix are clamped. Errors: those of make_bsr_structure, make_jam_structure and
-// make_nm_structure.
+// Block and row counts beyond the matrix are clamped. Errors: those of make_*_structure.
 [[nodiscard]] Result<Structure> make_structure(const Mask& mask, const Format& format);
 
 [[nodiscard]] Format format_of(const Structure& s);  // as clamped
@@ -56,7 +56,7 @@ void for_each_weight(const Structure& s, const WeightVisit& visit);
 
 // What a format stores of a mask.
 struct StoredCounts {
-  std::int64_t blocks = 0;   // jammed rows: columns of panels; N:M: groups of panels
+  std::int64_t blocks = 0;   // jammed rows, baked panels: columns of panels; N:M: groups of panels
   std::int64_t weights = 0;  // padding included
 };
 [[nodiscard]] StoredCounts stored_in(const Structure& s);

@@ -11,7 +11,7 @@
 
 namespace lacuna {
 
-inline constexpr std::uint32_t kAbiVersion = 7;
+inline constexpr std::uint32_t kAbiVersion = 8;
 
 // Elements of KernelArgs::origin that must be readable beyond the last entry: kernels prefetch the rows that later
 // entries meet. Their values are row numbers like the others (0 will do).
@@ -33,7 +33,8 @@ struct KernelArgs {
   const std::int32_t* origin;
   const std::int32_t*
       block;  // per entry: the block's number in values; null = the entry's own number
-  const std::int64_t* first_value;  // jammed rows: per panel, where its values begin; else null
+  const std::int64_t*
+      first_value;  // jammed rows, baked panels: per panel, where its values begin; else null
   const void* b;
   void* c;                // written by spmm*, read by sddmm
   const float* bias;      // indexed by C's row; null without a bias in the epilogue
@@ -51,11 +52,17 @@ struct KernelArgs {
   std::int64_t ld_preactivation, ld_gate, ld_residual;  // in elements
   const float* scale_columns;                           // one for each of C's columns
   const float* codebook;  // of values that are indices (element_types.h); else null
+  // Baked panels: the code of their pattern (pattern_code.h). It begins with a table: the code of panel p is as many
+  // bytes further on as 32-bit number p says.
+  const void* code;
 };
 
-static_assert(sizeof(KernelArgs) == 208 && offsetof(KernelArgs, ldb) == 72 &&
+static_assert(sizeof(KernelArgs) == 216 && offsetof(KernelArgs, ldb) == 72 &&
               offsetof(KernelArgs, scale) == 136);
 
 using SparseKernel = void (*)(const KernelArgs*);
+// The code of a baked panel; what the arguments are: pattern_code.h.
+using PanelCode = void (*)(const float* weights, const void* b, std::int64_t row_bytes_b, void* c,
+                           std::int64_t row_bytes_c, std::uint32_t lanes);
 
 }  // namespace lacuna

@@ -58,8 +58,14 @@ bool finishes_in_registers(const Epilogue& epilogue) {
   return costs_nothing && !epilogue.has_operands();
 }
 
+bool stores_baked_sums(const KernelSpec& spec) {
+  return is_baked(spec) && spec.layout_c == Layout::kRowMajor &&
+         (spec.accumulate || !spec.epilogue.is_none());
+}
+
 std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
   const Schedule& s = spec.schedule;
+  if (stores_baked_sums(spec)) return s.mr * lanes;
   if (finishes_in_registers(spec.epilogue)) return 0;
   const std::int64_t registers = std::int64_t{s.mr} * s.nv * lanes;
   const std::int64_t columns = kTransposedColumns * kTransposedRows;

@@ -15,6 +15,7 @@
 #include "templates/estimate_parts.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
 #include "templates/permute.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
@@ -300,7 +301,7 @@ void add_epilogue(const KernelSpec& spec, const Shape& s, const BlockCounts& cou
   if (scales_columns(epilogue.scale)) work.vector_loads += vectors;
   work.bytes_c += operands * rows * s.n * s.c_bytes;
   work.footprint_bytes += operands * rows * s.n * s.c_bytes;
-  if (finishes_in_registers(epilogue)) return;
+  if (finishes_in_registers(epilogue) && !stores_baked_sums(spec)) return;
   work.stores += vectors;  // through the tile of sums
   work.vector_loads += vectors;
 }
@@ -313,14 +314,19 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
   WorkEstimate work =
       std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, target, s, counts); },
                            [&](const Jam&) { return estimate::jam_work(spec, s, counts); },
-                           [&](const NofM&) { return permute_work(spec, target, counts, n); }},
+                           [&](const NofM&) { return permute_work(spec, target, counts, n); },
+                           [&](const Baked&) {
+                             WorkEstimate baked = baked_work(spec, target, counts, n);
+                             add_packing(spec, s, counts, baked);
+                             return baked;
+                           }},
                  spec.format);
   const auto rows_in = static_cast<double>(counts.rows_in);
   const auto rows_out = static_cast<double>(counts.rows_out);
   const bool sddmm = spec.op == Op::kSddmm;  // B has the rows of A
   const double dense =
       rows_in * (sddmm ? s.c_bytes : s.b_bytes) + rows_out * (sddmm ? s.b_bytes : s.c_bytes);
-  work.footprint_bytes = static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
+  work.footprint_bytes += static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
   if (const auto* const nm = std::get_if<NofM>(&spec.format))
     work.footprint_bytes += static_cast<double>(counts.weights) * nm->index_bits() / 8;
   if (work.reused_bytes == 0) work.reused_bytes = work.footprint_bytes;

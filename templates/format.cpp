@@ -22,6 +22,7 @@ struct FormatText {
   }
   std::string operator()(const Jam& jam) const { return fmt::format("jam{}", jam.r); }
   std::string operator()(const NofM& nm) const { return fmt::format("nm{}of{}", nm.n, nm.m); }
+  std::string operator()(const Baked& baked) const { return fmt::format("baked{}", baked.r); }
 };
 
 Result<> check_group(const Bsr& bsr) {
@@ -81,6 +82,17 @@ Result<Format> parse_nm(std::string_view dims, std::string_view text) {
   return NofM{.n = static_cast<std::int32_t>(*n), .m = static_cast<std::int32_t>(*m)};
 }
 
+Result<Format> parse_baked(std::string_view rows, std::string_view text) {
+  const auto r = parse_digits(rows);
+  if (!r)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format '{}' is not baked<r>, for example baked24", text);
+  if (*r < 1 || *r > kMaxBaked)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "format '{}': rows of a baked panel are from 1 to {}", text, kMaxBaked);
+  return Baked{.r = static_cast<std::int32_t>(*r)};
+}
+
 std::int32_t clamp_dim(std::int32_t dim, std::int64_t extent) {
   return static_cast<std::int32_t>(std::min<std::int64_t>(dim, extent));
 }
@@ -95,7 +107,8 @@ std::int32_t group_of(const Format& format) {
 Bsr counted_as(const Format& format) {
   return std::visit(
       PerFormat{[](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 1}; },
-                [](const NofM& nm) { return Bsr{kNmPanelRows, nm.m}; }},
+                [](const NofM& nm) { return Bsr{kNmPanelRows, nm.m}; },
+                [](const Baked& baked) { return Bsr{baked.r, 1}; }},
       format);
 }
 
@@ -115,6 +128,10 @@ Jam clamped_to(const Jam& format, std::int64_t m, std::int64_t /*k*/) {
   return {clamp_dim(format.r, std::max<std::int64_t>(m, 1))};
 }
 
+Baked clamped_to(const Baked& format, std::int64_t m, std::int64_t /*k*/) {
+  return {clamp_dim(format.r, std::max<std::int64_t>(m, 1))};
+}
+
 NofM clamped_to(const NofM& format, std::int64_t /*m*/, std::int64_t /*k*/) {
   return format;  // groups are padded, never cut
 }
@@ -124,30 +141,33 @@ Format clamped_to(const Format& format, std::int64_t m, std::int64_t k) {
 }
 
 Result<> check_format(const Format& format) {
-  return std::visit(PerFormat{[](const Bsr& bsr) -> Result<> {
-                                const auto legal = [](std::int32_t dim) {
-                                  return dim >= 1 && dim <= kMaxBlockDim;
-                                };
-                                if (legal(bsr.r) && legal(bsr.c)) return check_group(bsr);
-                                return make_error(ErrorCode::kInvalidArgument,
-                                                  "block shape {}x{} is outside 1x1 to {}x{}",
-                                                  bsr.r, bsr.c, kMaxBlockDim, kMaxBlockDim);
-                              },
-                              [](const Jam& jam) -> Result<> {
-                                if (jam.r >= 1 && jam.r <= kMaxJam) return {};
-                                return make_error(ErrorCode::kInvalidArgument,
-                                                  "{} jammed rows are outside 1 to {}", jam.r,
-                                                  kMaxJam);
-                              },
-                              [](const NofM& nm) -> Result<> {
-                                if (nm.m >= 2 && nm.m <= kMaxNmGroup && nm.n >= 1 && nm.n < nm.m)
-                                  return {};
-                                return make_error(ErrorCode::kInvalidArgument,
-                                                  "{} of {} columns is not N of M with 1 <= N < M "
-                                                  "<= {}",
-                                                  nm.n, nm.m, kMaxNmGroup);
-                              }},
-                    format);
+  return std::visit(
+      PerFormat{
+          [](const Bsr& bsr) -> Result<> {
+            const auto legal = [](std::int32_t dim) { return dim >= 1 && dim <= kMaxBlockDim; };
+            if (legal(bsr.r) && legal(bsr.c)) return check_group(bsr);
+            return make_error(ErrorCode::kInvalidArgument,
+                              "block shape {}x{} is outside 1x1 to {}x{}", bsr.r, bsr.c,
+                              kMaxBlockDim, kMaxBlockDim);
+          },
+          [](const Jam& jam) -> Result<> {
+            if (jam.r >= 1 && jam.r <= kMaxJam) return {};
+            return make_error(ErrorCode::kInvalidArgument, "{} jammed rows are outside 1 to {}",
+                              jam.r, kMaxJam);
+          },
+          [](const NofM& nm) -> Result<> {
+            if (nm.m >= 2 && nm.m <= kMaxNmGroup && nm.n >= 1 && nm.n < nm.m) return {};
+            return make_error(ErrorCode::kInvalidArgument,
+                              "{} of {} columns is not N of M with 1 <= N < M "
+                              "<= {}",
+                              nm.n, nm.m, kMaxNmGroup);
+          },
+          [](const Baked& baked) -> Result<> {
+            if (baked.r >= 1 && baked.r <= kMaxBaked) return {};
+            return make_error(ErrorCode::kInvalidArgument,
+                              "{} rows of a baked panel are outside 1 to {}", baked.r, kMaxBaked);
+          }},
+      format);
 }
 
 std::string to_text(const Format& format) {
@@ -159,8 +179,10 @@ Result<Format> parse_format(std::string_view text) {
   if (cut_prefix(rest, "bsr")) return parse_bsr(rest, text);
   if (cut_prefix(rest, "jam")) return parse_jam(rest, text);
   if (cut_prefix(rest, "nm")) return parse_nm(rest, text);
-  return make_error(ErrorCode::kInvalidArgument,
-                    "format '{}' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>", text);
+  if (cut_prefix(rest, "baked")) return parse_baked(rest, text);
+  return make_error(
+      ErrorCode::kInvalidArgument,
+      "format '{}' is not known, known are bsr<r>x<c>, jam<r>, nm<n>of<m> and baked<r>", text);
 }
 
 }  // namespace lacuna

@@ -82,14 +82,31 @@ struct NofM {
   }
 };
 
+// Baked panels: panels of r rows whose pattern is in the instructions of code made for this mask (pattern_code.h), so that
+// nothing is read but weights, B and C, and a vector of B is shared by all rows of a tall panel that need it. For small
+// weights: the code grows with them.
+//
+// Panel p covers rows [p*r, p*r + r), the last one fewer where r does not divide M.
+// Values: panel by panel, column by column in ascending order; those of one column by row.
+struct Baked {
+  std::int32_t r = 1;
+
+  auto operator<=>(const Baked&) const = default;
+  template <class Self, class Visit>
+  static constexpr void for_each_field(Self& self, Visit&& visit) {
+    visit("r", self.r);
+  }
+};
+
 // Closed set: a new format makes the compiler list every place that must handle it (std::visit).
-using Format = std::variant<Bsr, Jam, NofM>;
+using Format = std::variant<Bsr, Jam, NofM, Baked>;
 
 inline constexpr std::int32_t kMaxBlockDim = 64;
 inline constexpr std::int32_t kMaxGroup = 4;
 inline constexpr std::int32_t kMaxNmGroup = 32;
 inline constexpr std::int32_t kNmPanelRows = 16;
-inline constexpr std::int32_t kMaxJam = 6;  // 63 groups: code grows as r * 2^(r-1)
+inline constexpr std::int32_t kMaxJam = 6;     // 63 groups: code grows as r * 2^(r-1)
+inline constexpr std::int32_t kMaxBaked = 28;  // sums in registers; four of 32 remain for rows of B
 
 // For std::visit over formats.
 template <class... Cases>
@@ -99,8 +116,8 @@ struct PerFormat : Cases... {
 
 // Elements of a row of A that lie side by side in the values.
 [[nodiscard]] std::int32_t group_of(const Format& format);
-// The blocks that are counted for a format: a column of jammed rows is one of r x 1, a group of N:M in a panel one of
-// 16 x m.
+// The blocks that are counted for a format: a column of jammed rows or of a baked panel is one of r x 1, a group of N:M
+// in a panel one of 16 x m.
 [[nodiscard]] Bsr counted_as(const Format& format);
 // The format in groups of so many elements, where a format without groups stands for it.
 [[nodiscard]] Format in_groups(const Format& format, std::int32_t group);
@@ -108,13 +125,14 @@ struct PerFormat : Cases... {
 // a single group each way.
 [[nodiscard]] Bsr clamped_to(const Bsr& format, std::int64_t m, std::int64_t k);
 [[nodiscard]] Jam clamped_to(const Jam& format, std::int64_t m, std::int64_t k);
+[[nodiscard]] Baked clamped_to(const Baked& format, std::int64_t m, std::int64_t k);
 [[nodiscard]] NofM clamped_to(const NofM& format, std::int64_t m, std::int64_t k);
 [[nodiscard]] Format clamped_to(const Format& format, std::int64_t m, std::int64_t k);
 // Errors: kInvalidArgument, naming what is out of range.
 [[nodiscard]] Result<> check_format(const Format& format);
 
 [[nodiscard]] std::string to_text(
-    const Format& format);  // "bsr32x1", "bsr32x2g2", "jam4", "nm2of4"
+    const Format& format);  // "bsr32x1", "bsr32x2g2", "jam4", "nm2of4", "baked24"
 [[nodiscard]] Result<Format> parse_format(std::string_view text);
 
 }  // namespace lacuna

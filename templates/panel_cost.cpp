@@ -36,7 +36,7 @@ PanelCost panel_cost(const KernelSpec& spec, const Target& target, std::int64_t 
   one_entry.blocks = 1;
   PanelCost cost;
   cost.panel = cycles(empty_panel);
-  if (!is_jammed(spec)) {
+  if (!is_jammed(spec) && !is_baked(spec)) {
     one_entry.weights = std::int64_t{block.r} * block.c;
     cost.entry = cycles(one_entry);
     return cost;
@@ -45,6 +45,7 @@ PanelCost panel_cost(const KernelSpec& spec, const Target& target, std::int64_t 
   BlockCounts one_weight;
   one_weight.weights = 1;
   cost.weight = cycles(one_weight);
+  if (is_baked(spec)) return cost;
   // A group's loop is a matter of panels: what the first column adds to a panel beyond itself.
   BlockCounts panel_with_entry = empty_panel;
   panel_with_entry.blocks = 1;

@@ -15,6 +15,7 @@
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/matrix_rules.h"
+#include "templates/pattern_code.h"
 #include "templates/permute.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
@@ -317,6 +318,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       !multiplies_groups(spec.types, target))
     return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} (VPDPBUSD)",
                       target.name, to_text(spec.types));
+  if (is_baked(spec)) return check_baked(spec, target);
   LACUNA_TRY_VOID(check_operation(spec.op, spec.types, spec.format));
   if (has_codebook(spec.types) && spec.op == Op::kSddmm)
     return make_error(ErrorCode::kUnsupported, "{} is not for sddmm", to_text(spec.types));
@@ -350,6 +352,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
 
 std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
   if (is_nm(spec)) return enumerate_permutes(spec, target);
+  if (is_baked(spec)) return enumerate_baked(spec, target);
   std::vector<Schedule> legal;
   for (const auto& [strategy, name] : EnumNames<Strategy>::kNames) {
     if (!has_strategy(spec, strategy)) continue;

@@ -28,7 +28,8 @@ extern const std::uint32_t kTemplateVersion;
 
 // Every schedule worth trying for the spec (its schedule field is ignored), all legal, in a fixed order.
 // At least one for every op that the format has kernels for (check_operation), layout and epilogue of f32; of narrow types
-// for those that element_types.h has kernels for on the target, in formats of whole groups.
+// for those that element_types.h has kernels for on the target, in formats of whole groups;
+// of baked panels where check_bakes() admits them.
 [[nodiscard]] std::vector<Schedule> enumerate_schedules(const KernelSpec& spec,
                                                         const Target& target);
 
@@ -49,6 +50,8 @@ inline constexpr std::int32_t kUsualChunk = 1024;
 // a tile in scratch of sums_tile_floats() floats first, and a loop takes them from there to C (llvm/finish.h).
 [[nodiscard]] bool finishes_in_registers(const Epilogue& epilogue);
 [[nodiscard]] std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes);
+// Baked panels store plain sums: whether they go to the tile of sums, and from there to C.
+[[nodiscard]] bool stores_baked_sums(const KernelSpec& spec);
 // A column-major C is transposed out of scratch so many columns and rows at a time.
 inline constexpr std::int64_t kTransposedColumns = 4;
 inline constexpr std::int64_t kTransposedRows = 64;
@@ -106,9 +109,10 @@ enum class PanelDirection : std::uint8_t { kBlockRows, kBlockColumns };
 
 // What the kernel does per call, for prediction: exact counts from the block structure.
 struct BlockCounts {
-  std::int64_t panels = 0;   // output panels (block rows, or block columns for spmm_transposed)
-  std::int64_t blocks = 0;   // stored blocks; jammed rows: columns of panels; N:M: groups of panels
-  std::int64_t weights = 0;  // stored values, padding included
+  std::int64_t panels = 0;  // output panels (block rows, or block columns for spmm_transposed)
+  std::int64_t blocks =
+      0;  // stored blocks; jammed rows, baked panels: columns of panels; N:M: groups of panels
+  std::int64_t weights = 0;                // stored values, padding included
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
 };
 struct WorkEstimate {
@@ -120,6 +124,7 @@ struct WorkEstimate {
   double tile_passes = 0;  // times the register tile is set up and drained: fixed overhead each
   double loop_ends = 0;    // of jammed rows' groups: loops whose length follows from the mask alone
   double shuffles = 0;     // of transposes
+  double code_bytes = 0;   // of baked panels: fetched from beyond L1
   double bytes_a = 0;      // bytes of A, B, C requested from beyond L1 under the loop order
   double bytes_b = 0;
   double bytes_c = 0;
@@ -129,6 +134,9 @@ struct WorkEstimate {
 };
 // A loop whose length follows from the mask alone ends with a misprediction; about the depth of today's x86 pipelines.
 inline constexpr double kLoopEndCycles = 16;
+// A byte of instructions beside one of data, from the same level: 14 to 30 bytes a cycle came from L2 (baked panels of
+// 256 x 256 at density 0.5, of 512 x 512 at 0.2).
+inline constexpr double kCodeByteCost = 1.5;
 // Filling and draining a register tile beyond the latency of the last FMAs: a few branches and addresses.
 inline constexpr double kTileTurnCycles = 8;
 

@@ -30,4 +30,8 @@ struct BlockDims {
   return std::holds_alternative<NofM>(spec.format);
 }
 
+[[nodiscard]] inline bool is_baked(const KernelSpec& spec) {
+  return std::holds_alternative<Baked>(spec.format);
+}
+
 }  // namespace lacuna

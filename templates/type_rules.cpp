@@ -20,7 +20,7 @@ Result<> check_operation(Op op, ElementTypes types, const Format& format) {
                       "format {} has kernels for spmm only, not for {}", to_text(format),
                       to_text(op));
   const bool fits = nm ? types == ElementTypes::kF32 : group_elements(types) == 1;
-  if (fits || std::holds_alternative<Bsr>(format)) return {};
+  if (fits || !(nm || std::holds_alternative<Jam>(format))) return {};
   return make_error(ErrorCode::kUnsupported, "{} are for f32, not for {}",
                     nm ? "N:M kernels" : "jammed rows", to_text(types));
 }

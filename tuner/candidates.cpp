@@ -13,6 +13,7 @@
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -27,6 +28,7 @@ std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Pro
   const std::int64_t n = planning_n(problem);
   KernelSpec spec = make_kernel_spec(problem, option.format, Schedule{});
   std::vector<RankedSchedule> ranked;
+  if (!check_pattern_bytes(option.format, counts)) return ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, request.target)) {
     if (schedule.kc >= counts.rows_in && schedule.kc > 0) continue;  // one chunk is none
     spec.schedule = schedule;
@@ -45,6 +47,9 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
   LACUNA_TRY_VOID(check_plan_request(request));
   const std::vector<Format> formats = candidate_formats(request);
   const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
+  if (request.pinned_format)
+    LACUNA_TRY_VOID(check_pattern_bytes(
+        formats.front(), block_counts(request.problems.front(), formats.front(), stored.front())));
 
   std::vector<RankedFormat> ranked;
   for (std::size_t i = 0; i < formats.size(); ++i) {

@@ -77,6 +77,7 @@ double overlapped(std::initializer_list<double> parts) {
 // are over block rows.
 double block_visits(const KernelSpec& spec, const BlockCounts& counts, double tile_passes) {
   if (spec.schedule.strategy == Strategy::kSddmmTile) return 0;
+  if (std::holds_alternative<Baked>(spec.format)) return 0;  // straight-line code
   const std::int32_t r = counted_as(spec.format).r;
   const std::int64_t lists =
       spec.schedule.strategy == Strategy::kScatter ? (counts.rows_in + r - 1) / r : counts.panels;
@@ -122,9 +123,10 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;
   // Decoding reads each weight once: nothing of them is in L1.
   const double share_a = spec.schedule.strategy == Strategy::kPermute ? 1 : kShareBeyondL1;
-  p.memory_s = (share_a * work.bytes_a + kShareBeyondL1 * work.bytes_c) /
-                   level_rate(target, rates, work.footprint_bytes) +
-               kShareBeyondL1 * work.bytes_b / level_rate(target, rates, work.reused_bytes);
+  p.memory_s =
+      (share_a * work.bytes_a + kShareBeyondL1 * work.bytes_c + kCodeByteCost * work.code_bytes) /
+          level_rate(target, rates, work.footprint_bytes) +
+      kShareBeyondL1 * work.bytes_b / level_rate(target, rates, work.reused_bytes);
   const double visits = block_visits(spec, counts, work.tile_passes);
   p.overhead_s = (work.tile_passes * (kTilePassCycles + target.pipes.fma_latency) +
                   visits * kBlockVisitCycles + work.loop_ends * kLoopEndCycles) /

@@ -22,10 +22,13 @@
 #include "codegen/kernel.h"
 #include "codegen/llvm/emit.h"
 #include "codegen/llvm/listing.h"
+#include "codegen/llvm/pattern_object.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/kernel_spec.h"
 #include "templates/llvm/kernel_module.h"
+#include "templates/pattern_code.h"
+#include "templates/problem.h"
 
 namespace lacuna {
 
@@ -91,9 +94,30 @@ class LlvmGenerator : public CodeGenerator {
     return listing;
   }
 
+  Result<CompiledKernel> compile(const Pattern& pattern, const Target& target) override {
+    LACUNA_TRY(const auto machine, make_machine_for(pattern, target));
+    std::string name = pattern_name(pattern, target.name);
+    LACUNA_TRY(auto object, make_pattern_object(*machine, pattern, name));
+    return CompiledKernel{std::move(name), std::move(object)};
+  }
+
+  Result<std::string> list(const Pattern& pattern, std::int64_t panel,
+                           const Target& target) override {
+    LACUNA_TRY(const auto machine, make_machine_for(pattern, target));
+    return list_panel(*machine, pattern, panel);
+  }
+
   [[nodiscard]] std::string version() const override { return "LLVM " LLVM_VERSION_STRING; }
 
  private:
+  // After the pattern is checked against what its code may take.
+  static Result<std::unique_ptr<llvm::TargetMachine>> make_machine_for(const Pattern& pattern,
+                                                                       const Target& target) {
+    LACUNA_TRY_VOID(check_bakes(Op::kSpmm, ElementTypes::kF32, target));
+    LACUNA_TRY_VOID(check_pattern_bytes(pattern.format, counts_of(pattern)));
+    return make_target_machine(target);
+  }
+
   static std::string as_text(const Emission& emission) {
     return {reinterpret_cast<const char*>(emission.bytes.data()), emission.bytes.size()};
   }

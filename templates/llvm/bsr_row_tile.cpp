@@ -14,6 +14,7 @@
 #include <functional>
 
 #include "templates/abi.h"
+#include "templates/llvm/baked_panel.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/jam_panel.h"
@@ -200,6 +201,10 @@ void store_sums(KernelBuilder& kb, const Values& acc, const TileOperands& in, co
 }
 
 void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
+  if (std::holds_alternative<Baked>(kb.spec().format)) {
+    call_baked_panel(kb, panel, in.tile, in.b, in.c);
+    return;
+  }
   const int height = block_shape(kb.spec()).height;
   const int mr = std::min(kb.spec().schedule.mr, height);
   const PanelRows rows = panel_rows(kb, panel, height);

@@ -259,6 +259,10 @@ DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTi
   return {kb.at(collected_c_base(kb), kb.sub(columns, rows)), kb.i64(tile_row_bytes(kb)), false};
 }
 
+DenseTile sums_in_scratch(KernelBuilder& kb) {
+  return {sums_tile(kb), kb.i64(tile_row_bytes(kb)), false};
+}
+
 Value* staged_base(KernelBuilder& kb) {
   Value* const c = collected_c_base(kb);
   if (kb.spec().layout_c != Layout::kColMajor) return c;

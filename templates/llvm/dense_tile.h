@@ -45,6 +45,8 @@ struct RowsOfB {
                                      const ColumnTile& tile, const RowsOfB& packed);
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile, llvm::Value* first_row);
+// The tile of sums, where there is one.
+[[nodiscard]] DenseTile sums_in_scratch(KernelBuilder& kb);
 // Where scratch holds staged values, or with kc the sums of earlier chunks.
 [[nodiscard]] llvm::Value* staged_base(KernelBuilder& kb);
 

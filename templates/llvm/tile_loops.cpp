@@ -69,6 +69,8 @@ PanelRows panel_rows(KernelBuilder& kb, Value* panel, int height) {
 BlockShape block_shape(const KernelSpec& spec) {
   if (const auto* const jam = std::get_if<Jam>(&spec.format))
     return {.height = jam->r, .depth = 1};  // its values are not blocks: see jam_panel.h
+  if (const auto* const baked = std::get_if<Baked>(&spec.format))
+    return {.height = baked->r, .depth = 1};
   const Bsr& bsr = std::get<Bsr>(spec.format);
   const std::int64_t lane_bytes = stored_lane_bytes(spec);
   const std::int64_t column_bytes = bsr.r * lane_bytes;

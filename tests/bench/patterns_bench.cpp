@@ -103,6 +103,7 @@ Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchPr
   entry["problem"] = to_json_value(c.problem);
   entry["best_of_blocks_s"] = blocks_s;
   entry["best_of_jammed_s"] = jammed_s;
+  entry["best_of_baked_s"] = best_of(outcome.record, "baked");
   program.results.push_back(std::move(entry));
   return {};
 }

@@ -161,6 +161,35 @@ TEST(PluginFault, APluginOfAnotherVersionIsRefused) {
                                                       LACUNA_VERSION);
 }
 
+// A kernel of baked panels serves any mask, their code one: without the plugin a cached mask works, another does not.
+TEST(PluginFault, BakedPanelsOfAnotherMaskNeedThePlugin) {
+  const TempCache temp;
+  const auto plan_for = [&](const std::string& plugin, std::uint64_t seed) {
+    return text_of_child([&]() -> std::string {
+      setenv("LACUNA_CODEGEN_PLUGIN", plugin.c_str(), 1);
+      EngineOptions options;
+      options.cache_folder = temp.path();
+      const auto engine = Engine::create(options);
+      const auto mask = make_random_block_mask(40, 30, 1, 1, 0.5, seed);
+      if (!engine || !mask) return "no engine or mask";
+      PlanRequest request;
+      request.mask = &*mask;
+      request.problems.resize(1);
+      request.problems[0].m = 40;
+      request.problems[0].k = 30;
+      request.pinned_format = Baked{16};
+      request.target = (*engine)->target();
+      const auto plan = ExecutablePlan::create(**engine, request);
+      return plan ? "made" : plan.error().message;
+    });
+  };
+  const std::string first = plan_for(real_plugin(), 3);
+  if (first.find("with AVX-512") != std::string::npos) GTEST_SKIP() << first;
+  EXPECT_EQ(first, "made");
+  EXPECT_EQ(plan_for("/nowhere/plugin.so", 3), "made");
+  EXPECT_EQ(plan_for("/nowhere/plugin.so", 4).rfind("no code generator: ", 0), 0U);
+}
+
 TEST(PluginFault, ALibraryWithoutThePluginsFunctionsIsRefused) {
   const std::string text = multiply_with_plugin(OTHER_LIBRARY, "");
   EXPECT_NE(text.find("lacuna_codegen_plugin_version"), std::string::npos) << text;

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,10 @@ std::ostream& operator<<(std::ostream& out, const RunShape& shape);
 struct KernelInputs {
   RunShape shape;
   Structure structure;
-  std::vector<float> a;         // dense m x k, row-major
-  std::vector<float> codebook;  // where values are indices
-  std::vector<float> values;    // packed; what is there before the call, for sddmm
+  std::shared_ptr<const LoadedKernel> code;  // of baked panels
+  std::vector<float> a;                      // dense m x k, row-major
+  std::vector<float> codebook;               // where values are indices
+  std::vector<float> values;                 // packed; what is there before the call, for sddmm
   std::vector<float> b, c;
   DenseView b_view, c_view;  // into b and c
   // Of the epilogue; empty where it has no such part.

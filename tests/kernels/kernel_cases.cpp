@@ -83,6 +83,9 @@ std::vector<Format> formats_for(Op op, ElementTypes types) {
   for (std::int32_t r = 1; r <= kMaxJam; ++r)
     formats.emplace_back(Jam{r});
   formats.insert(formats.end(), kNofMs.begin(), kNofMs.end());
+  if (op == Op::kSpmm)
+    for (const std::int32_t r : {1, 3, 16, 24, kMaxBaked})
+      formats.emplace_back(Baked{r});
   return formats;
 }
 
@@ -210,7 +213,7 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
   const Schedule& schedule = kernel_case.spec.schedule;
   const auto [r, c, group] = std::visit(
       PerFormat{
-          [](const Bsr& bsr) { return bsr; }, [](const Jam& jam) { return Bsr{jam.r, 7}; },
+          [](const Bsr& bsr) { return bsr; }, [](const auto& rows) { return Bsr{rows.r, 7}; },
           [&](const NofM& nm) { return Bsr{kNmPanelRows * schedule.nv, nm.m * schedule.ku}; }},
       kernel_case.spec.format);
   const std::int64_t w = tile_width(kernel_case);
@@ -232,7 +235,7 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     shape.padding = i % 3 == 0 ? 0 : 3;
     shapes.push_back(shape);
   }
-  if (std::holds_alternative<Jam>(kernel_case.spec.format)) {
+  if (!std::holds_alternative<Bsr>(kernel_case.spec.format)) {
     // Several columns in most groups; for sddmm the unrolled loop, single vectors and a tail in one call.
     RunShape shape = shapes.front();
     shape.k = 301;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "codegen/code_generator.h"
+#include "codegen/kernel.h"
+#include "runtime/baked_structure.h"
 #include "runtime/mask.h"
 #include "runtime/structure.h"
 #include "targets/base/dtype.h"
@@ -143,6 +147,16 @@ std::vector<float> look_up(const KernelSpec& spec, Draw& draw, KernelInputs& inp
   return indices;
 }
 
+std::shared_ptr<const LoadedKernel> make_code(const BakedStructure& s, const Target& target) {
+  const auto generator = load_code_generator();
+  EXPECT_TRUE(generator) << generator.error().message;
+  const auto object = (*generator)->compile(pattern_of(s), target);
+  EXPECT_TRUE(object) << object.error().message;
+  auto loaded = LoadedKernel::load(*object);
+  EXPECT_TRUE(loaded) << loaded.error().message;
+  return std::make_shared<const LoadedKernel>(std::move(*loaded));
+}
+
 }  // namespace
 
 DType type_of_values(const KernelSpec& spec) {
@@ -166,6 +180,8 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   auto structure = make_structure(mask, spec.format);
   EXPECT_TRUE(structure) << structure.error().message;
   inputs.structure = std::move(*structure);
+  if (const auto* const baked = std::get_if<BakedStructure>(&inputs.structure))
+    inputs.code = make_code(*baked, kernel_case.target);
   inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
   for (std::int64_t i = 0; i < shape.m; ++i)
     for (std::int64_t j = 0; j < shape.k; ++j)

@@ -141,6 +141,7 @@ KernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
   args.rows_out = transposed ? shape.k : shape.m;
   args.rows_in = transposed ? shape.m : shape.k;
   args.panel_end = index.panels();
+  args.code = inputs.code == nullptr ? nullptr : inputs.code->address();
   args.n_end = inputs.shape.n;
   return args;
 }

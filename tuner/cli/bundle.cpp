@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "codegen/code_generator.h"
+#include "codegen/kernel.h"
 #include "codegen/object_cache.h"
+#include "runtime/baked_structure.h"
 #include "runtime/engine.h"
 #include "runtime/planner.h"
 #include "runtime/structure.h"
@@ -20,6 +22,7 @@
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
+#include "templates/pattern_code.h"
 #include "templates/problem.h"
 #include "templates/schedule.h"
 
@@ -54,7 +57,7 @@ class Writer {
     for (std::size_t i = 0; i < request_.problems.size(); ++i)
       LACUNA_TRY_VOID(add_problem(request_.problems[i], item.plan.format, item.plan.schedules[i],
                                   item.threads));
-    return {};
+    return add_pattern(item.plan.format);
   }
   [[nodiscard]] const std::vector<fs::path>& files() const { return files_; }
 
@@ -88,6 +91,21 @@ class Writer {
       return tl::unexpected<Error>(std::move(kernel).error());
     }
     LACUNA_TRY_VOID(bundle_.store(*kernel, key));
+    files_.push_back(std::move(path));
+    return {};
+  }
+
+  // The code of baked panels.
+  Result<> add_pattern(const Format& format) {
+    if (!std::holds_alternative<Baked>(format)) return {};
+    LACUNA_TRY(const Structure structure, make_structure(*request_.mask, format));
+    const Pattern pattern = pattern_of(std::get<BakedStructure>(structure));
+    const std::string name = pattern_name(pattern, request_.target.name);
+    const Hash128 key = pattern_key(name, request_.target);
+    fs::path path = bundle_.path_of(name, key);
+    if (std::ranges::find(files_, path) != files_.end()) return {};
+    LACUNA_TRY(const CompiledKernel code, generator_.compile(pattern, request_.target));
+    LACUNA_TRY_VOID(bundle_.store(code, key));
     files_.push_back(std::move(path));
     return {};
   }

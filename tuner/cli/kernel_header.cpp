@@ -32,7 +32,7 @@ typedef struct lacuna_kernel_args {{
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
   const int32_t* origin; /* per entry: its first row of B or C, as the kernel says */
   const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
-  const int64_t* first_value; /* jammed rows: per panel, where its values begin; else NULL */
+  const int64_t* first_value; /* jammed rows, baked panels: per panel, where its values begin; else NULL */
   const void* b;
   void* c;               /* written by spmm and spmm_transposed, read by sddmm */
   const float* bias;     /* indexed by C's row; NULL without a bias in the epilogue */
@@ -49,18 +49,19 @@ typedef struct lacuna_kernel_args {{
   int64_t ld_preactivation, ld_gate, ld_residual;
   const float* scale_columns; /* one for each column of C */
   const float* codebook;      /* of types c4f32 to c8f32, whose values are indices into it */
+  const void* code;      /* baked panels: the code of the pattern; else NULL */
 }} lacuna_kernel_args;
 #elif LACUNA_KERNEL_ARGS != {version}
 #error "kernels of different versions of lacuna generate"
 #endif)";
-static_assert(sizeof(KernelArgs) == 208 && offsetof(KernelArgs, origin) == 16 &&
+static_assert(sizeof(KernelArgs) == 216 && offsetof(KernelArgs, origin) == 16 &&
                   offsetof(KernelArgs, first_value) == 32 && offsetof(KernelArgs, b) == 40 &&
                   offsetof(KernelArgs, bias) == 56 && offsetof(KernelArgs, ldb) == 72 &&
                   offsetof(KernelArgs, rows_in) == 96 && offsetof(KernelArgs, n_end) == 128 &&
                   offsetof(KernelArgs, scale) == 136 && offsetof(KernelArgs, residual) == 160 &&
                   offsetof(KernelArgs, ld_residual) == 184 &&
                   offsetof(KernelArgs, scale_columns) == 192 &&
-                  offsetof(KernelArgs, codebook) == 200,
+                  offsetof(KernelArgs, codebook) == 200 && offsetof(KernelArgs, code) == 208,
               "kArgsStruct does not follow templates/abi.h");
 
 std::string layout_words(Layout layout) {
@@ -188,6 +189,18 @@ constexpr const char* kNmWords =
 std::string words(const NofM& nm) {
   return fmt::format(kNmWords, fmt::arg("n", nm.n), fmt::arg("m", nm.m),
                      fmt::arg("bits", nm.index_bits()), fmt::arg("words", nm.index_words()));
+}
+
+std::string words(const Baked& baked) {
+  return fmt::format(
+      " * A: baked panels of {} rows, the last one with what is left. Their columns are in code "
+      "that is made of the "
+      "mask:\n"
+      " *    `lacuna generate` with a mask adds it to a bundle. Values from first_value[p] on, "
+      "column by column in "
+      "ascending order,\n"
+      " *    those of one column by row.\n",
+      baked.r);
 }
 
 // What the kernel walks, and what its entries' origins are rows of.

@@ -302,8 +302,8 @@ TEST_P(EmptyProduct, DoesSoWithEveryKindOfKernel) {
   Problem problem = make_problem(*mask, op);
   if (op != Op::kSddmm) problem.epilogue = {.bias = true, .activation = Activation::kRelu};
   std::set<Strategy> strategies;
-  for (const Format& format :
-       {Format{Bsr{16, 16}}, Format{Bsr{16, 1}}, Format{Jam{4}}, Format{NofM{2, 4}}})
+  for (const Format& format : {Format{Bsr{16, 16}}, Format{Bsr{16, 1}}, Format{Jam{4}},
+                               Format{NofM{2, 4}}, Format{Baked{24}}})
     for (const Layout layout_c : {Layout::kRowMajor, Layout::kColMajor}) {
       problem.layout_b = layout;
       problem.layout_c = layout_c;

@@ -49,19 +49,36 @@ std::vector<std::string> names(const std::vector<Format>& formats) {
 
 TEST(CandidateFormats, AreAllPowersOfTwoUpTo64AndJammedRows) {
   const Mask mask = make_mask(128, 128, 0.5);
-  EXPECT_EQ(candidate_formats(request_for(mask)).size(), 49U + 4U);  // and four of jammed rows
+  EXPECT_EQ(candidate_formats(request_for(mask)).size(), 49U + 4U + 3U);  // jammed, baked
 }
 
 TEST(CandidateFormats, AreClampedToTheMatrixWithoutDuplicates) {
   const Mask mask = make_mask(3, 1, 1.0);
   EXPECT_EQ(names(candidate_formats(request_for(mask))),
-            (std::vector<std::string>{"bsr1x1", "bsr2x1", "bsr3x1", "jam2", "jam3"}));
+            (std::vector<std::string>{"bsr1x1", "bsr2x1", "bsr3x1", "jam2", "jam3", "baked3"}));
 }
 
 TEST(CandidateFormats, OneRowIsNotJammed) {
   const Mask mask = make_mask(1, 300, 0.5);
   for (const Format& format : candidate_formats(request_for(mask)))
-    EXPECT_TRUE(std::holds_alternative<Bsr>(format)) << to_text(format);
+    EXPECT_FALSE(std::holds_alternative<Jam>(format)) << to_text(format);
+}
+
+TEST(CandidateFormats, AreBakedOnlyWhereEveryProblemHasSuchKernels) {
+  const Mask mask = make_mask(128, 128, 0.5);
+  const auto bakes = [](const PlanRequest& request) {
+    return std::ranges::any_of(candidate_formats(request), [](const Format& format) {
+      return std::holds_alternative<Baked>(format);
+    });
+  };
+  PlanRequest request = request_for(mask);
+  EXPECT_TRUE(bakes(request));
+  request.problems.push_back(request.problems[0]);
+  request.problems[1].op = Op::kSpmmTransposed;
+  EXPECT_FALSE(bakes(request));
+  request = request_for(mask);
+  request.target = find_target("x86-64-v3").value();
+  EXPECT_FALSE(bakes(request));
 }
 
 TEST(CandidateFormats, AreOnlyThePinnedOne) {
@@ -79,7 +96,8 @@ TEST(CandidateFormats, StoreExactlyTheMaskWhereAsked) {
     const auto* const block = std::get_if<Bsr>(&format);
     EXPECT_TRUE(block == nullptr || (block->r <= 8 && block->c <= 4)) << to_text(format);
   }
-  EXPECT_EQ(candidate_formats(request).size(), 12U + 4U);  // r of 1, 2, 4, 8; c of 1, 2, 4; jammed
+  EXPECT_EQ(candidate_formats(request).size(),
+            12U + 4U + 3U);  // r of 1, 2, 4, 8; c of 1, 2, 4; jammed
 }
 
 TEST(CandidateFormats, StoreExactlyTheMaskAlsoAtEdges) {
@@ -92,7 +110,7 @@ TEST(CandidateFormats, StoreExactlyTheMaskAlsoAtEdges) {
     ASSERT_TRUE(structure);
     EXPECT_TRUE(is_exact(*structure, mask)) << to_text(format);
   }
-  EXPECT_EQ(candidate_formats(request).size(), 12U + 4U);
+  EXPECT_EQ(candidate_formats(request).size(), 12U + 4U + 3U);
 }
 
 TEST(CandidateFormats, OfPairsHaveWholeGroups) {
@@ -183,6 +201,15 @@ INSTANTIATE_TEST_SUITE_P(
                      r.pinned_format = Jam{4};
                    },
                    ErrorCode::kUnsupported, "jammed rows are for f32, not for bf16"},
+        BadRequest{"PinnedBakedPairs",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kBf16;
+                     r.pinned_format = Baked{24};
+                   },
+                   ErrorCode::kUnsupported,
+                   "baked panels are for spmm of f32 with AVX-512, not for spmm of bf16 on zen4"},
+        BadRequest{"PinnedBakedR", [](PlanRequest& r) { r.pinned_format = Baked{29}; },
+                   ErrorCode::kInvalidArgument, "29 rows of a baked panel are outside 1 to 28"},
         BadRequest{"MixedGroups",
                    [](PlanRequest& r) {
                      r.problems.push_back(r.problems[0]);

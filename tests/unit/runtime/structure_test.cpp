@@ -35,7 +35,8 @@ Mask random_mask(std::int64_t m, std::int64_t k, double density) {
 }
 
 std::vector<Format> formats() {
-  return {Bsr{1, 1}, Bsr{16, 1}, Bsr{4, 8}, Bsr{64, 64}, Jam{1}, Jam{2}, Jam{3}, Jam{4}, Jam{6}};
+  return {Bsr{1, 1}, Bsr{16, 1}, Bsr{4, 8}, Bsr{64, 64}, Jam{1},    Jam{2},   Jam{3},
+          Jam{4},    Jam{6},     Baked{1},  Baked{3},    Baked{24}, Baked{28}};
 }
 
 class StructureOf : public testing::TestWithParam<std::pair<std::int64_t, std::int64_t>> {};
@@ -88,6 +89,43 @@ TEST_P(StructureOf, IsCountedExactlyWithoutBeingMade) {
 INSTANTIATE_TEST_SUITE_P(Sizes, StructureOf,
                          testing::Values(std::pair{1, 1}, std::pair{3, 70}, std::pair{24, 64},
                                          std::pair{37, 129}, std::pair{100, 5}));
+
+TEST(BakedStructure, StoresExactlyTheMask) {
+  const Mask mask = random_mask(41, 200, 0.4);
+  for (std::int32_t r = 1; r <= kMaxBaked; ++r) {
+    const auto s = make_structure(mask, Baked{r});
+    ASSERT_TRUE(s);
+    EXPECT_EQ(values_count(*s), mask.nnz());
+    EXPECT_TRUE(is_exact(*s, mask));
+  }
+}
+
+TEST(BakedStructure, HasColumnsInOrderWithTheirRows) {
+  // rows 0: 1 . 1   1: . . 1   2: 1 . .
+  const auto mask =
+      Mask::from_blocks(3, 3, 1, 1, std::vector<std::uint8_t>{1, 0, 1, 0, 0, 1, 1, 0, 0});
+  ASSERT_TRUE(mask);
+  const auto s = make_baked_structure(*mask, Baked{2});
+  ASSERT_TRUE(s);
+  const Pattern pattern = pattern_of(*s);
+  EXPECT_EQ(pattern.panels(), 2);
+  EXPECT_EQ(std::vector<std::int64_t>(pattern.ptr.begin(), pattern.ptr.end()),
+            (std::vector<std::int64_t>{0, 2, 3}));
+  EXPECT_EQ(std::vector<std::int32_t>(pattern.column.begin(), pattern.column.end()),
+            (std::vector<std::int32_t>{0, 2, 0}));
+  EXPECT_EQ(std::vector<std::uint32_t>(pattern.rows.begin(), pattern.rows.end()),
+            (std::vector<std::uint32_t>{1, 3, 1}));
+  EXPECT_EQ(s->by_row.first_value, (std::vector<std::int64_t>{0, 3, 4}));
+}
+
+TEST(BakedStructure, RefusesRowsOutOfRange) {
+  const Mask mask = random_mask(64, 8, 0.5);
+  for (const std::int32_t r : {0, -1, kMaxBaked + 1}) {
+    const auto s = make_structure(mask, Baked{r});
+    ASSERT_FALSE(s);
+    EXPECT_EQ(s.error().message, std::to_string(r) + " rows of a baked panel are outside 1 to 28");
+  }
+}
 
 TEST(JamStructure, StoresExactlyTheMask) {
   const Mask mask = random_mask(41, 200, 0.4);

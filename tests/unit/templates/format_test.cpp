@@ -93,7 +93,8 @@ TEST(Format, RefusesBlocksOutOfRange) {
 TEST(Format, UnknownFormatNamesTheKnown) {
   for (const std::string text : {"", "csr", "BSR32x1"})
     EXPECT_EQ(parse_format(text).error().message,
-              "format '" + text + "' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>");
+              "format '" + text +
+                  "' is not known, known are bsr<r>x<c>, jam<r>, nm<n>of<m> and baked<r>");
 }
 
 TEST(Format, JammedRowsParseBack) {
@@ -103,6 +104,26 @@ TEST(Format, JammedRowsParseBack) {
     EXPECT_EQ(*parsed, Format{Jam{.r = r}});
   }
   EXPECT_EQ(to_text(Jam{.r = 4}), "jam4");
+}
+
+TEST(Format, BakedPanelsParseBack) {
+  for (std::int32_t r = 1; r <= kMaxBaked; ++r) {
+    const auto parsed = parse_format(to_text(Baked{.r = r}));
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(*parsed, Format{Baked{.r = r}});
+  }
+  EXPECT_EQ(to_text(Baked{.r = 24}), "baked24");
+  EXPECT_EQ(group_of(Baked{24}), 1);
+  EXPECT_EQ(counted_as(Baked{24}), (Bsr{24, 1}));
+}
+
+TEST(Format, RefusesOtherBakedPanels) {
+  for (const std::string text : {"baked", "baked04", "baked4x1", "baked 4"})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text + "' is not baked<r>, for example baked24");
+  for (const std::string text : {"baked0", "baked29"})
+    EXPECT_EQ(parse_format(text).error().message,
+              "format '" + text + "': rows of a baked panel are from 1 to 28");
 }
 
 TEST(Format, RefusesOtherJammedRows) {

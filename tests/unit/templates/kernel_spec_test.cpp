@@ -33,7 +33,7 @@ std::vector<KernelSpec> all_specs(const Schedule& schedule) {
                 "drelu", "residual"})
             for (const bool accumulate : {false, true})
               for (const Format& format : {Format{Bsr{.r = 16, .c = 4}}, Format{Jam{.r = 4}},
-                                           Format{NofM{.n = 2, .m = 16}}})
+                                           Format{NofM{.n = 2, .m = 16}}, Format{Baked{.r = 24}}})
                 specs.push_back({.op = op,
                                  .types = types,
                                  .layout_b = b,
@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "does not begin with one of: spmm, spmm_transposed, sddmm"},
         BadName{"OpOnly", "spmm", "does not begin with one of: spmm, spmm_transposed, sddmm"},
         BadName{"Format", "spmm_csr_f32_brow_crow_zen4_row_mr4nv1ku1_po",
-                "format 'csr' is not known, known are bsr<r>x<c>, jam<r> and nm<n>of<m>"},
+                "format 'csr' is not known, known are bsr<r>x<c>, jam<r>, nm<n>of<m> and baked<r>"},
         BadName{"Block", "spmm_bsr1x65_f32_brow_crow_zen4_row_mr4nv1ku1_po",
                 "format 'bsr1x65': block dimensions are from 1 to 64"},
         BadName{"Dtype", "spmm_bsr1x1_f99_brow_crow_zen4_row_mr4nv1ku1_po",
