@@ -68,7 +68,8 @@ class Planner {
 // The formats considered for a mask: blocks with r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without
 // duplicates, in whole groups of narrow elements (c; for spmm_transposed r too), and without groups 2, 4, 5 or 6 jammed
 // rows (one is bsr1x1); where all problems are spmm of at most 16 known columns, the smallest of the usual N:M formats
-// (M a power of two) to which the mask conforms; only those that store exactly the mask when padding is kExact; only the
+// (M a power of two) to which the mask conforms, elsewhere, where check_bakes() admits them, baked panels of 16, 24 and 28
+// rows; only those that store exactly the mask when padding is kExact; only the
 // pinned one when pinned.
 [[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
 
