@@ -35,7 +35,7 @@ constexpr std::array kJams = {2, 4, 5, 6};  // one row is bsr1x1
 // Few: each is code of its own, compiled for a race. Tall ones share more and take less code; 16 are for tails.
 constexpr std::array kBaked = {16, 24, 28};
 
-// The groups that all problems' elements are multiplied in.
+// The groups that all problems' elements may be multiplied in.
 std::int32_t group_of_plan(const PlanRequest& request) {
   return group_elements(request.problems.front().types);
 }
@@ -48,12 +48,30 @@ bool share_values(const Problem& x, const Problem& y) {
   return !both_read || operand_types(x.types).weights == operand_types(y.types).weights;
 }
 
-// Whether every problem has kernels for blocks of this shape.
+// Whether every problem has kernels for these blocks.
 bool serves_groups(const PlanRequest& request, const Bsr& block) {
-  const std::int32_t group = group_of_plan(request);
+  const auto whole = [&](std::int32_t of_block, std::int64_t of_matrix) {
+    return of_block % block.group == 0 && of_matrix % block.group == 0;
+  };
   const bool transposes = std::ranges::any_of(
       request.problems, [](const Problem& p) { return p.op == Op::kSpmmTransposed; });
-  return block.c % group == 0 && (!transposes || block.r % group == 0);
+  return whole(block.c, request.mask->k()) && (!transposes || whole(block.r, request.mask->m()));
+}
+
+// What the format stands for, where every problem has kernels for it.
+std::vector<Format> ways_to_store(const PlanRequest& request, const Format& format) {
+  std::vector<Format> stored = stored_as(format, request.problems.front().types);
+  std::erase_if(stored, [&](const Format& f) {
+    const auto* const block = std::get_if<Bsr>(&f);
+    return block != nullptr && !serves_groups(request, *block);
+  });
+  return stored;
+}
+
+bool jams(const PlanRequest& request) {
+  return std::ranges::all_of(request.problems, [](const Problem& p) {
+    return check_operation(p.op, p.types, Jam{}).has_value();
+  });
 }
 
 // Whether every problem has kernels for baked panels.
@@ -103,7 +121,8 @@ Result<> check_pinned(const PlanRequest& request, const Format& format) {
     return {};
   }
   const auto& block = std::get<Bsr>(format);
-  if (!serves_groups(request, block) || (block.group != 1 && block.group != group))
+  const bool named = block.group == 1 || block.group == group;
+  if (!named || ways_to_store(request, block).empty())
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} has no whole groups of {} elements, which {} needs",
                       to_text(format), group, to_text(request.problems.front().types));
@@ -170,15 +189,18 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
     const Format clamped = clamped_to(format, mask.m(), mask.k());
     if (std::ranges::find(formats, clamped) == formats.end()) formats.push_back(clamped);
   };
-  const std::int32_t group = group_of_plan(request);
+  const auto add_stored = [&](const Format& format) {
+    for (const Format& stored : ways_to_store(request, format))
+      add(stored);
+  };
   if (request.pinned_format) {
-    add(in_groups(*request.pinned_format, group));
+    add_stored(*request.pinned_format);
   } else {
     for (const std::int32_t r : kBlockDims)
       for (const std::int32_t c : kBlockDims)
-        if (const Bsr block{r, c, group}; serves_groups(request, block)) add(block);
+        add_stored(Bsr{r, c});
     for (const std::int32_t r : kJams)
-      if (mask.m() > 1 && group == 1) add(Jam{r});
+      if (mask.m() > 1 && jams(request)) add(Jam{r});
     // Decoding is bound by the bytes of weights, of which code has more than values.
     if (!is_decoding(request) && bakes(request))
       for (const std::int32_t r : kBaked)
@@ -249,7 +271,7 @@ double longest_share(const Splits& splits, const BlockCounts& counts, std::int64
 double estimate_cycles(const WorkEstimate& work, const Target& target) {
   const Pipes& pipes = target.pipes;
   // Cycles of each resource, one core. Broadcasts and loads share the load pipes but have limits of their own.
-  const double fma = work.fmas / pipes.fma_per_cycle;
+  const double fma = work.fmas / pipes.fma_per_cycle + work.dots_bf16 / pipes.dot_bf16_per_cycle;
   const double load =
       work.vector_loads / pipes.load_per_cycle + work.broadcasts / pipes.broadcast_per_cycle;
   const double store = work.stores / pipes.store_per_cycle;

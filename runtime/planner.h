@@ -66,11 +66,11 @@ class Planner {
 };
 
 // The formats considered for a mask: blocks with r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without
-// duplicates, in whole groups of narrow elements (c; for spmm_transposed r too), and without groups 2, 4, 5 or 6 jammed
-// rows (one is bsr1x1); where all problems are spmm of at most 16 known columns, the smallest of the usual N:M formats
-// (M a power of two) to which the mask conforms, elsewhere, where check_bakes() admits them, baked panels of 16, 24 and 28
-// rows; only those that store exactly the mask when padding is kExact; only the
-// pinned one when pinned.
+// duplicates, and 2, 4, 5 or 6 jammed rows (one is bsr1x1); blocks of narrow elements in whole groups (c; for
+// spmm_transposed r too), of bf16 also one by one (element_types.h); where all problems are spmm of at most 16 known
+// columns, the smallest of the usual N:M formats (M a power of two) to which the mask conforms, elsewhere, where
+// check_bakes() admits them, baked panels of 16, 24 and 28 rows; only those that store exactly the mask when padding is
+// kExact; only the pinned one when pinned: one without groups in its name stands for every way to store it.
 [[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
 
 // Why no plan is found among these candidates: there are none, or the target has no kernels for them.

@@ -26,6 +26,7 @@ struct EnumNames<Isa> {
 // Sustained instruction rates of one core, at the target's vector width. Sources are named in the YAML files.
 struct Pipes {
   double fma_per_cycle = 1;        // vector FMAs
+  double dot_bf16_per_cycle = 1;   // sums of bf16 pairs (VDPBF16PS), where the target has them
   double load_per_cycle = 1;       // full-width vector loads
   double broadcast_per_cycle = 2;  // scalar loads that fill a vector
   double store_per_cycle = 1;      // full-width vector stores
@@ -35,6 +36,7 @@ struct Pipes {
   template <class Self, class Visit>
   static constexpr void for_each_field(Self& self, Visit&& visit) {
     visit("fma_per_cycle", self.fma_per_cycle);
+    visit("dot_bf16_per_cycle", self.dot_bf16_per_cycle);
     visit("load_per_cycle", self.load_per_cycle);
     visit("broadcast_per_cycle", self.broadcast_per_cycle);
     visit("store_per_cycle", self.store_per_cycle);

@@ -28,6 +28,7 @@ constexpr std::array kRanges = {
     FieldRange{"vector_bits", 0, 512},
     FieldRange{"vector_registers", 8, 255},
     FieldRange{"pipes.fma_per_cycle", 0.125, 16},
+    FieldRange{"pipes.dot_bf16_per_cycle", 0.125, 16},
     FieldRange{"pipes.load_per_cycle", 0.125, 16},
     FieldRange{"pipes.broadcast_per_cycle", 0.125, 16},
     FieldRange{"pipes.store_per_cycle", 0.125, 16},

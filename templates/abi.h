@@ -33,8 +33,8 @@ struct KernelArgs {
   const std::int32_t* origin;
   const std::int32_t*
       block;  // per entry: the block's number in values; null = the entry's own number
-  const std::int64_t*
-      first_value;  // jammed rows, baked panels: per panel, where its values begin; else null
+  // Jammed rows, baked panels: [panels + 1] where their values begin; else null.
+  const std::int64_t* first_value;
   const void* b;
   void* c;                // written by spmm*, read by sddmm
   const float* bias;      // indexed by C's row; null without a bias in the epilogue

@@ -88,7 +88,7 @@ std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
 
 bool groups_columns(const KernelSpec& spec) {
   if (is_jammed(spec) || spec.schedule.nv != 1) return false;
-  const bool packs_rows = packs_c(spec) && group_elements(spec.types) == 1;
+  const bool packs_rows = packs_c(spec) && group_of(spec.format) == 1;
   return spec.layout_c == Layout::kRowMajor || packs_rows;
 }
 
@@ -112,25 +112,32 @@ std::int64_t stored_lane_bytes(const KernelSpec& spec) {
 
 bool stages_values(const KernelSpec& spec) {
   const bool by_column = spec.schedule.strategy == Strategy::kColumnTile;
-  return spec.op == Op::kSpmmTransposed && (by_column || group_elements(spec.types) != 1);
+  // Weights that come first are rows of the reduced dimension (llvm/matrix_unit.h).
+  if (spec.schedule.strategy == Strategy::kMatrixTile && spec.layout_c == Layout::kRowMajor)
+    return true;
+  const bool transposes = by_column || group_of(spec.format) != 1;
+  return (spec.op == Op::kSpmmTransposed && transposes) || (spec.op != Op::kSddmm && widens(spec));
 }
 
 bool packs_c(const KernelSpec& spec) {
   return !is_jammed(spec) && spec.schedule.strategy == Strategy::kSddmmTile && spec.schedule.pack &&
-         spec.layout_c == Layout::kColMajor;
+         (spec.layout_c == Layout::kColMajor || widens(spec));
 }
 
-std::int64_t packed_row_of_c(const Target& target, std::int64_t rows_in) {
-  return round_up(rows_in, target.f32_lanes()) | kLineFloats;
+std::int64_t packed_row_of_c(const Target& target, std::int64_t count) {
+  return round_up(count, target.f32_lanes()) | kLineFloats;
 }
 
 namespace {
 
 // Lanes of the staged values of `panels` panels, whose blocks might be all there; or of what the sums start from.
-std::int64_t staged_floats(const KernelSpec& spec, std::int64_t rows_in, std::int64_t panels) {
-  const Bsr block = counted_as(spec.format);
+// `rows`: A's dimension along the panels.
+std::int64_t staged_floats(const KernelSpec& spec, std::int64_t rows, std::int64_t panels) {
   if (shifts_dense(spec)) return kMaxBlockDim;
-  return stages_values(spec) ? (rows_in + block.r) * block.c * panels / block.group : 0;
+  const bool by_row = panel_direction(spec) == PanelDirection::kBlockRows;
+  const Bsr block = counted_as(spec.format);
+  const std::int64_t along = by_row ? block.c : block.r, across = by_row ? block.r : block.c;
+  return stages_values(spec) ? (rows + along) * across * panels / block.group : 0;
 }
 
 std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std::int64_t rows_in,
@@ -143,7 +150,7 @@ std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std:
   const bool collects = spec.layout_c == Layout::kColMajor;
   const std::int64_t panels = collects ? panels_per_group(spec) : 1;
   const std::int64_t c = collects ? round_up(panels * dims_of(spec).height, lanes) * width : 0;
-  const std::int64_t group = group_elements(spec.types);
+  const std::int64_t group = group_of(spec.format);
   if (spec.schedule.kc > 0) {
     const std::int64_t columns = std::min(round_up(n, width), chunked_columns(spec, lanes));
     const bool several = chunks_of(spec, rows_in) > 1;
@@ -158,17 +165,30 @@ std::int64_t sddmm_scratch(const KernelSpec& spec, const Target& target, std::in
                            std::int64_t rows_out, std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
   if (!spec.schedule.pack) return 0;
-  if (is_jammed(spec))
-    return ((spec.layout_c == Layout::kColMajor ? rows_in : 0) +
-            (spec.layout_b == Layout::kColMajor ? rows_out : 0)) *
-           round_up(n, lanes);
+  if (is_jammed(spec)) {
+    const auto copied = [&](Layout layout, std::int64_t rows) {
+      return layout == Layout::kColMajor || widens(spec) ? rows : 0;
+    };
+    return (copied(spec.layout_c, rows_in) + copied(spec.layout_b, rows_out)) * round_up(n, lanes);
+  }
   const std::int64_t columns = takes_stretches(spec) ? kPackedColumns : round_up(n, lanes);
-  const std::int64_t groups = columns / group_elements(spec.types);
+  const std::int64_t group = group_of(spec.format);
+  const std::int64_t groups = columns / group;
+  const std::int64_t row_of_c = takes_stretches(spec) ? kPackedRowOfC : packed_row_of_c(target, n);
   const std::int64_t c = !packs_c(spec) ? 0
-                         : group_elements(spec.types) == 1
-                             ? round_up(rows_in, lanes) * kPackedRowOfC
-                             : groups * packed_row_of_c(target, rows_in);
+                         : group == 1   ? round_up(rows_in, lanes) * row_of_c
+                                        : groups * packed_row_of_c(target, rows_in);
   return groups * round_up(counted_as(spec.format).r, lanes) + c;
+}
+
+std::int64_t matrix_scratch(const KernelSpec& spec, std::int64_t rows_in, std::int64_t n) {
+  const std::int64_t sums = kMatrixTileRows * kMatrixTileRows * spec.schedule.mr * spec.schedule.nv;
+  const std::int64_t depth = dims_of(spec).depth;
+  const std::int64_t blocks = (rows_in + depth - 1) / depth;
+  const std::int64_t b = spec.schedule.pack
+                             ? round_up(n, kMatrixTileRows) * blocks * depth / group_of(spec.format)
+                             : 0;
+  return kTileConfigFloats + sums + b + staged_floats(spec, rows_in, 1);
 }
 
 }  // namespace
@@ -182,13 +202,13 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
       return row_tile_scratch(spec, target, rows_in, rows_out, n);
     case Strategy::kScatter: {
       const std::int64_t rows = round_up(rows_in, lanes) + round_up(rows_out, lanes);
-      return width + sums_tile_floats(spec, lanes) + (spec.schedule.pack ? rows * width : 0);
+      return width + sums_tile_floats(spec, lanes) + (spec.schedule.pack ? rows * width : 0) +
+             staged_floats(spec, rows_out, 1);
     }
     case Strategy::kColumnTile:
       return sums_tile_floats(spec, lanes) + staged_floats(spec, rows_in, 1);
     case Strategy::kMatrixTile:
-      return kTileConfigFloats +
-             kMatrixTileRows * kMatrixTileRows * spec.schedule.mr * spec.schedule.nv;
+      return matrix_scratch(spec, rows_in, n);
     case Strategy::kSddmmTile:
       return sddmm_scratch(spec, target, rows_in, rows_out, n);
     case Strategy::kPermute:
@@ -214,11 +234,12 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
     case Strategy::kColumnTile:
       return {true, true, s.mr};
     case Strategy::kMatrixTile:
-      return {true, true, static_cast<std::int32_t>(s.mr * kMatrixTileRows)};
+      return {!s.pack, true, static_cast<std::int32_t>(s.mr * kMatrixTileRows)};
     case Strategy::kSddmmTile:
       // The reduction runs over n.
       return {true, false, width,
-              packs_c(spec) || (is_jammed(spec) && spec.layout_c == Layout::kColMajor)};
+              packs_c(spec) ||
+                  (is_jammed(spec) && (spec.layout_c == Layout::kColMajor || widens(spec)))};
     case Strategy::kPermute:
       return {true, true, s.mr, true};
   }

@@ -3,9 +3,12 @@
 // ElementTypes: the types of a problem's operands. A closed set of combinations; the table element_types.inc is the
 // only list of them.
 //
-// bf16: products and sums are of f32. Where the target has VDPBF16PS it is used: denormal inputs and sums count as
-// zero, as do results that round to denormals, and the two products of a pair are added with one rounding each (Intel SDM,
-// vol. 2, VDPBF16PS; the matrix unit's TDPBF16PS does the same); elsewhere inputs are widened and f32 FMAs do the rest.
+// bf16: products and sums are of f32. Values stored in pairs (format.h) are multiplied in pairs: where the target has
+// VDPBF16PS it is used: denormal inputs and sums count as zero, as do results that round to denormals, and the two
+// products of a pair are added with one rounding each (Intel SDM, vol. 2, VDPBF16PS; the matrix unit's TDPBF16PS does the
+// same); elsewhere inputs are widened and f32 FMAs do the rest. Values stored one by one are *widened*: operands become
+// f32 when they are packed, weights too, and the kernel in between is that of f32. Which is faster depends on the
+// target: VDPBF16PS may run at a quarter of the rate of FMAs (Pipes::dot_bf16_per_cycle).
 // Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
 //
 // Integers (spmm only): products and sums are exact, of 32 bits with wrap-around; the result is the sum as f32 on its way
@@ -24,7 +27,8 @@
 //
 // Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16, four bytes. A kernel is then the
 // f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.
-// Reduced dimensions are whole groups: K must be a multiple of group_elements(), and of bf16 M too. N need not be.
+// Reduced dimensions are then whole groups: K of bytes must be a multiple of four; where K, or for spmm_transposed M, is
+// odd, bf16 is widened. N need not be whole groups.
 #pragma once
 
 #include <array>

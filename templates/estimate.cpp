@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <variant>
 
 #include "targets/base/dtype.h"
@@ -23,8 +24,9 @@
 
 namespace lacuna {
 
-using estimate::add_packing, estimate::add_row_walk, estimate::add_transposes, estimate::row_walk,
-    estimate::ceil_div, estimate::kFloatBytes, estimate::Shape, estimate::transpose_shuffles;
+using estimate::add_packing, estimate::add_row_walk, estimate::add_transposes,
+    estimate::add_widening, estimate::row_walk, estimate::ceil_div, estimate::kFloatBytes,
+    estimate::Shape, estimate::transpose_shuffles;
 
 namespace estimate {
 
@@ -46,7 +48,7 @@ void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& coun
     add_transposes(ceil_div(packed_rows, s.lanes) * s.vectors, s.lanes, work);
   else
     work.vector_loads += rows_in * s.vectors;
-  if (s.group > 1) work.shuffles += packed_rows * s.vectors;
+  if (s.group > 1 || widens(spec)) work.shuffles += packed_rows * s.vectors;
   // The row tile collects a column-major C in L1, scatter any C as a whole.
   const bool scatter = spec.schedule.strategy == Strategy::kScatter;
   if (scatter) work.bytes_c += 2 * rows_out * s.n * s.c_bytes;
@@ -55,6 +57,17 @@ void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& coun
     add_transposes(ceil_div(rows_out, s.lanes) * s.vectors, s.lanes, work);
   else if (scatter)
     work.vector_loads += rows_out * s.vectors;
+}
+
+void add_widening(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                  WorkEstimate& work) {
+  if (!stages_values(spec) || !widens(spec)) return;
+  const bool once = spec.schedule.order == LoopOrder::kPanelOuter;
+  const double vectors =
+      static_cast<double>(counts.weights) / s.lanes * (once ? 1 : ceil_div(s.vectors, s.nv));
+  work.vector_loads += vectors;
+  work.stores += vectors;
+  work.shuffles += vectors;
 }
 
 RowWalk row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
@@ -92,7 +105,7 @@ Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
   const bool transposed = spec.op == Op::kSpmmTransposed;
   Shape s{};
   s.height = transposed ? bsr.c : bsr.r;
-  s.group = group_elements(spec.types);
+  s.group = group_of(spec.format);
   s.depth = (transposed ? bsr.r : bsr.c) / s.group;
   s.r = bsr.r;
   s.c = bsr.c;
@@ -133,10 +146,12 @@ WorkEstimate row_tile(const KernelSpec& spec, const Shape& s, const BlockCounts&
   constexpr double kHeldByL1 = 24576;
   const double panels = std::max<double>(1, static_cast<double>(counts.panels));
   const double walked = blocks / panels * s.depth / chunks * s.nv * s.lanes * kFloatBytes;
-  work.bytes_b = blocks * s.depth * s.group * s.n * s.b_bytes * (walked > kHeldByL1 ? parts : 1);
+  // Lanes: narrow elements are packed.
+  work.bytes_b = blocks * s.depth * s.n * kFloatBytes * (walked > kHeldByL1 ? parts : 1);
   work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
   add_row_walk(spec, s, counts, work);
-  if (stages_values(spec)) add_staging(s, counts, work);
+  if (stages_values(spec) && !widens(spec)) add_staging(s, counts, work);
+  add_widening(spec, s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -156,6 +171,7 @@ WorkEstimate scatter(const KernelSpec& spec, const Shape& s, const BlockCounts& 
   work.bytes_a = blocks * s.r * s.c * s.a_bytes * tiles;
   work.bytes_b = static_cast<double>(counts.rows_in) * s.n * kFloatBytes;
   work.bytes_c = 2 * blocks * s.c * parts * s.n * kFloatBytes;
+  add_widening(spec, s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -185,17 +201,45 @@ WorkEstimate column_tile(const KernelSpec& spec, const Shape& s, const BlockCoun
   return work;
 }
 
-// A tile of the matrix unit is loaded by rows, 16 of them, and multiplied one row of tokens a cycle.
+// What the amx strategy copies: B as tiles, once, and the values of each panel where they are staged.
+void add_matrix_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                        WorkEstimate& work) {
+  if (!spec.schedule.pack) return;
+  const double vectors = static_cast<double>(counts.rows_in) / s.group * s.vectors;
+  const bool tokens_first = spec.layout_c == Layout::kColMajor;
+  const bool by_token = spec.layout_b == Layout::kColMajor;
+  work.vector_loads += vectors;
+  work.stores += vectors;
+  work.bytes_b += vectors * s.lanes * kFloatBytes;
+  if (!by_token) work.shuffles += vectors * s.group / 2;
+  if (tokens_first != by_token) add_transposes(vectors / s.lanes, s.lanes, work);
+  if (!stages_values(spec)) return;
+  const double values = static_cast<double>(counts.weights) / s.group / s.lanes;
+  if (tokens_first) {
+    add_staging(s, counts, work);
+  } else if (spec.op == Op::kSpmm) {
+    add_transposes(values / s.lanes, s.lanes, work);
+    work.stores += values;
+  } else {
+    work.vector_loads += values;
+    work.shuffles += 4 * values;
+    work.stores += 2 * values;
+  }
+}
+
+// A tile of the matrix unit is loaded by rows, 16 of them. A product takes 16 cycles by the manual (Intel optimization
+// manual, chapter 20); measured are 32 (registers only, Granite Rapids as a virtual machine).
 WorkEstimate matrix_tile(const KernelSpec& spec, const Target& target, const Shape& s,
                          const BlockCounts& counts) {
   const double blocks = static_cast<double>(counts.blocks);
   const auto tile = static_cast<double>(kMatrixTileRows);
   const double steps = ceil_div(s.depth, tile);
-  const double row_tiles = ceil_div(s.r, tile);
+  const double row_tiles = ceil_div(s.height, tile);
   const double token_tiles = ceil_div(s.n, tile);
   const double products = blocks * steps * row_tiles * token_tiles;
   WorkEstimate work;
-  work.fmas = products * tile * target.pipes.fma_per_cycle;
+  constexpr double kCyclesOfProduct = 32;
+  work.fmas = products * kCyclesOfProduct * target.pipes.fma_per_cycle;
   work.vector_loads = products * tile * (1 / s.mr + 1 / s.nv);
   work.stores = 2 * static_cast<double>(counts.rows_out) / s.lanes * s.n;
   work.vector_loads += static_cast<double>(counts.rows_out) / s.lanes * s.n;
@@ -203,8 +247,11 @@ WorkEstimate matrix_tile(const KernelSpec& spec, const Target& target, const Sha
       static_cast<double>(counts.panels) * ceil_div(row_tiles, s.nv) * ceil_div(token_tiles, s.mr);
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
   work.bytes_a = blocks * s.r * s.c * s.a_bytes * (streams_a ? ceil_div(token_tiles, s.mr) : 1);
-  work.bytes_b = blocks * s.c * s.n * s.b_bytes * ceil_div(row_tiles, s.nv);
+  work.bytes_b = blocks * s.depth * s.group * s.n * s.b_bytes * ceil_div(row_tiles, s.nv);
   work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
+  const double columns = streams_a ? std::min(s.n, s.mr * tile) : s.n;
+  work.reused_bytes = static_cast<double>(counts.rows_in) * columns * s.b_bytes;
+  add_matrix_packing(spec, s, counts, work);
   return work;
 }
 
@@ -242,7 +289,7 @@ WorkEstimate sddmm_tile(const KernelSpec& spec, const Shape& s, const BlockCount
   work.bytes_c = (strided_c ? blocks * std::max(s.c, line_floats) : blocks * s.c) * s.n * s.c_bytes;
   if (packs_c(spec)) {
     const auto rows = static_cast<double>(counts.rows_in);
-    if (s.group == 1)
+    if (s.group == 1 && spec.layout_c == Layout::kColMajor)
       add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
     else
       work.shuffles += ceil_div(rows, s.lanes) * steps;
@@ -331,11 +378,14 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const B
     work.footprint_bytes += static_cast<double>(counts.weights) * nm->index_bits() / 8;
   if (work.reused_bytes == 0) work.reused_bytes = work.footprint_bytes;
   if (has_codebook(spec.types)) add_lookups(spec, s, work);
-  // Widened elements take two FMAs a group, and as many instructions to widen the scalar.
   const bool vector_code = spec.schedule.strategy != Strategy::kMatrixTile;
-  if (vector_code && !multiplies_groups(spec.types, target)) {
+  if (vector_code && group_of(spec.format) > 1) {
+    // Groups that are widened take two FMAs, and as many instructions to widen the scalar.
     constexpr double kPerGroup = 4;
-    work.fmas *= kPerGroup;
+    if (!multiplies_groups(spec.types, target))
+      work.fmas *= kPerGroup;
+    else if (!are_integers(spec.types))
+      work.dots_bf16 = std::exchange(work.fmas, 0);
   }
   add_epilogue(spec, s, counts, work);
   return work;

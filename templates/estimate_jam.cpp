@@ -40,8 +40,9 @@ WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts&
   const bool streams_a = spec.schedule.order == LoopOrder::kTileOuter;
   work.bytes_a = (weights * s.a_bytes + columns * kFloatBytes) * (streams_a ? tiles : 1);
   work.bytes_b = columns * s.n * kFloatBytes;
-  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * kFloatBytes;
+  work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
   add_row_walk(spec, s, counts, work);
+  add_widening(spec, s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -62,6 +63,7 @@ WorkEstimate jam_scatter(const KernelSpec& spec, const Shape& s, const BlockCoun
   work.bytes_a = (weights * s.a_bytes + columns * kFloatBytes) * tiles;
   work.bytes_b = rows_in * s.n * kFloatBytes;
   work.bytes_c = 2 * columns * s.n * kFloatBytes;
+  add_widening(spec, s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -82,13 +84,16 @@ WorkEstimate jam_sddmm(const KernelSpec& spec, const Shape& s, const BlockCounts
   work.bytes_a = (weights + columns) * kFloatBytes;
   work.bytes_b = panels * s.r * s.n * kFloatBytes;
   work.bytes_c = columns * s.n * kFloatBytes;
-  const auto add_transposed = [&](double rows) {
-    add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
+  const auto add_copy = [&](Layout layout, double rows) {
+    if (layout == Layout::kColMajor)
+      add_transposes(ceil_div(rows, s.lanes) * s.vectors, s.lanes, work);
+    if (widens(spec)) work.shuffles += rows * s.vectors;
     work.stores += rows * s.vectors;
   };
-  if (spec.layout_b == Layout::kColMajor) add_transposed(panels * s.r);
-  if (spec.layout_c == Layout::kColMajor) {
-    add_transposed(rows_of_c);
+  const auto copies = [&](Layout layout) { return layout == Layout::kColMajor || widens(spec); };
+  if (copies(spec.layout_b)) add_copy(spec.layout_b, panels * s.r);
+  if (copies(spec.layout_c)) {
+    add_copy(spec.layout_c, rows_of_c);
     work.bytes_c += rows_of_c * s.n * kFloatBytes;
   }
   return work;

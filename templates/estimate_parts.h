@@ -40,6 +40,10 @@ void add_transposes(double squares, double lanes, WorkEstimate& work);
 void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
                  WorkEstimate& work);
 
+// Vectors of weights that are widened in every tile of columns, or once for all.
+void add_widening(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                  WorkEstimate& work);
+
 // How the row strategy walks B and C.
 struct RowWalk {
   double tiles;   // of dense columns

@@ -112,13 +112,6 @@ Bsr counted_as(const Format& format) {
       format);
 }
 
-Format in_groups(const Format& format, std::int32_t group) {
-  Format grouped = format;
-  if (auto* const bsr = std::get_if<Bsr>(&grouped); bsr != nullptr && bsr->group == 1)
-    bsr->group = group;
-  return grouped;
-}
-
 Bsr clamped_to(const Bsr& format, std::int64_t m, std::int64_t k) {
   const auto extent = [&](std::int64_t given) { return given == 0 ? format.group : given; };
   return {clamp_dim(format.r, extent(m)), clamp_dim(format.c, extent(k)), format.group};

@@ -20,7 +20,8 @@ namespace lacuna {
 // zeros. No kernel therefore reads outside its operands. r <= M and c <= K always hold (the runtime clamps).
 // Values: blocks in row order, then column order; inside a block column-major, `group` columns side by side: element
 // (i, j) of the block is at values[block*r*c + (j/group)*r*group + i*group + j%group]. Groups are what narrow types are
-// multiplied in (element_types.h): 2 for bf16, else 1. A group divides c, M and K.
+// multiplied in (element_types.h): 4 for bytes, 2 for bf16 in pairs, 1 for f32 and for bf16 that is widened. A group
+// divides c and K.
 struct Bsr {
   std::int32_t r = 1;
   std::int32_t c = 1;
@@ -119,8 +120,6 @@ struct PerFormat : Cases... {
 // The blocks that are counted for a format: a column of jammed rows or of a baked panel is one of r x 1, a group of N:M
 // in a panel one of 16 x m.
 [[nodiscard]] Bsr counted_as(const Format& format);
-// The format in groups of so many elements, where a format without groups stands for it.
-[[nodiscard]] Format in_groups(const Format& format, std::int32_t group);
 // The format with no more rows and columns than an m x k matrix has, but one block: where the matrix has none, that of
 // a single group each way.
 [[nodiscard]] Bsr clamped_to(const Bsr& format, std::int64_t m, std::int64_t k);

@@ -16,10 +16,10 @@ namespace {
 // of the two is the bound differs from panel to panel.
 double cycles_of(const WorkEstimate& work, const Target& target) {
   const Pipes& pipes = target.pipes;
-  return work.fmas / pipes.fma_per_cycle + work.vector_loads / pipes.load_per_cycle +
-         work.broadcasts / pipes.broadcast_per_cycle + work.stores / pipes.store_per_cycle +
-         work.shuffles + work.tile_passes * (pipes.fma_latency + kTileTurnCycles) +
-         work.loop_ends * kLoopEndCycles;
+  return work.fmas / pipes.fma_per_cycle + work.dots_bf16 / pipes.dot_bf16_per_cycle +
+         work.vector_loads / pipes.load_per_cycle + work.broadcasts / pipes.broadcast_per_cycle +
+         work.stores / pipes.store_per_cycle + work.shuffles +
+         work.tile_passes * (pipes.fma_latency + kTileTurnCycles) + work.loop_ends * kLoopEndCycles;
 }
 
 }  // namespace

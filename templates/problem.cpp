@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <utility>
 
 #include "targets/base/dtype.h"
 #include "targets/base/fields.h"
@@ -54,11 +53,9 @@ Result<> check_problem(const Problem& problem) {
                       "{} has no kernels for sddmm: a gradient has no codebook, ask for f32",
                       to_text(problem.types));
   const std::int32_t group = group_elements(problem.types);
-  // Rows are grouped for spmm_transposed, with which pairs share their plans.
-  for (const auto& [name, extent] : {std::pair{"m", problem.m}, std::pair{"k", problem.k}})
-    if (extent % group != 0 && !(name[0] == 'm' && are_integers(problem.types)))
-      return make_error(ErrorCode::kUnsupported, "{} {} is not a multiple of {}, which {} needs",
-                        name, extent, group, to_text(problem.types));
+  if (are_integers(problem.types) && problem.k % group != 0)
+    return make_error(ErrorCode::kUnsupported, "k {} is not a multiple of {}, which {} needs",
+                      problem.k, group, to_text(problem.types));
   return {};
 }
 

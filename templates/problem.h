@@ -75,7 +75,7 @@ struct Problem {
 // The type of C: what spmm writes, what sddmm reads.
 [[nodiscard]] DType dense_type_of_c(const Problem& problem);
 
-// Errors: kInvalidArgument (negative sizes, an epilogue on sddmm), kUnsupported (M or K not whole groups, see
+// Errors: kInvalidArgument (negative sizes, an epilogue on sddmm), kUnsupported (K not whole groups of bytes, see
 // element_types.h).
 [[nodiscard]] Result<> check_problem(const Problem& problem);
 

@@ -39,6 +39,11 @@ bool any_col_major(const KernelSpec& spec) {
   return spec.layout_b == Layout::kColMajor || spec.layout_c == Layout::kColMajor;
 }
 
+// Groups that the target cannot multiply are widened for each product.
+bool widens_products(const KernelSpec& spec, const Target& target) {
+  return !widens(spec) && !multiplies_groups(spec.types, target);
+}
+
 // Accumulators, one register per vector operand and one for the broadcast scalar. A scalar that meets a single vector
 // is folded into the FMA by AVX-512; without it, LLVM makes the scalar's register the new accumulator, so that twice
 // the accumulators are live (seen as spills from 8 x 1 tiles on with 16 registers).
@@ -47,10 +52,10 @@ bool any_col_major(const KernelSpec& spec) {
 int registers_needed(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   const bool wide = target.has_feature("avx512f");
-  if (!multiplies_groups(spec.types, target)) return s.mr * s.nv * (wide ? 1 : 2) + 2 * s.nv + 4;
+  if (widens_products(spec, target)) return s.mr * s.nv * (wide ? 1 : 2) + 2 * s.nv + 4;
   if (s.nv > 1) return s.mr * s.nv + s.nv + 1;
   // Of pairs, LLVM loads the vectors of two steps at once (seen as spills of 28 x 1 tiles).
-  const int ahead = group_elements(spec.types) == 1 ? 0 : 2;
+  const int ahead = group_of(spec.format) == 1 ? 0 : 2;
   return wide ? s.mr + 1 + ahead : 2 * s.mr + 2;
 }
 
@@ -64,9 +69,10 @@ int lookup_registers(const KernelSpec& spec, const Target& target) {
          (permutes ? static_cast<int>(codebook_entries(spec.types) / lanes) : kGathered);
 }
 
-// Values are stored in the groups that the elements are multiplied in.
+// Values are stored in the groups that the elements are multiplied in, or one by one and widened.
 Result<> check_group(const KernelSpec& spec) {
   const std::int32_t group = group_elements(spec.types);
+  if (widens(spec)) return {};
   if (group_of(spec.format) != group)
     return make_error(ErrorCode::kInvalidArgument, "{} stores groups of {}, {} needs {}",
                       to_text(spec.format), group_of(spec.format), to_text(spec.types), group);
@@ -100,11 +106,10 @@ Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   if (s.mr > dims_of(spec).height)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
                       s.mr, dims_of(spec).height);
-  const bool narrow = group_elements(spec.types) != 1;
-  if ((any_col_major(spec) || narrow) && !s.pack)
+  if ((any_col_major(spec) || is_narrow(spec)) && !s.pack)
     return make_error(ErrorCode::kInvalidArgument,
                       "the row strategy needs pack with a column-major operand or narrow elements");
-  if (stages_values(spec) && s.order != LoopOrder::kPanelOuter)
+  if (stages_values(spec) && !widens(spec) && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
                       "a panel is transposed once: pairs of spmm_transposed need loop order po");
   if (s.kc != 0) LACUNA_TRY_VOID(check_chunks(spec));
@@ -115,15 +120,16 @@ Result<> check_scatter(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   if (spec.op != Op::kSpmmTransposed)
     return make_error(ErrorCode::kInvalidArgument, "the scatter strategy is for spmm_transposed");
-  if (group_elements(spec.types) != 1)
-    return make_error(ErrorCode::kUnsupported, "the scatter strategy is for f32, not for {}",
-                      to_text(spec.types));
+  if (group_of(spec.format) != 1)
+    return make_error(ErrorCode::kUnsupported, "the scatter strategy is not for groups of {}",
+                      group_of(spec.format));
   if (s.mr > dims_of(spec).depth)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} rows of a block", s.mr,
                       dims_of(spec).depth);
-  if (any_col_major(spec) && !s.pack)
-    return make_error(ErrorCode::kInvalidArgument,
-                      "the scatter strategy needs pack with a column-major operand");
+  if ((any_col_major(spec) || is_narrow(spec)) && !s.pack)
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "the scatter strategy needs pack with a column-major operand or narrow elements");
   if (s.order != LoopOrder::kTileOuter || s.ku != 1)
     return make_error(ErrorCode::kInvalidArgument,
                       "the scatter strategy needs loop order to and ku 1");
@@ -141,6 +147,10 @@ Result<> check_column_tile(const KernelSpec& spec, const Target& target) {
                       "the col strategy is for blocks, and not for sddmm");
   if (spec.layout_c != Layout::kColMajor || spec.layout_b != Layout::kColMajor)
     return make_error(ErrorCode::kInvalidArgument, "the col strategy needs column-major B and C");
+  // It broadcasts elements of B from where they lie, which takes two more instructions for each of bf16.
+  if (widens(spec))
+    return make_error(ErrorCode::kUnsupported, "the col strategy does not widen {}",
+                      to_text(spec.types));
   // A one-row block touches a line of B per token and row of A; packing serves it better.
   const int least_depth = 4 * group_elements(spec.types);
   if (dims_of(spec).depth < least_depth)
@@ -186,9 +196,10 @@ Result<> check_jam_sddmm(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   if (s.nv != 1 || s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument, "sddmm of jammed rows needs nv 1 and order po");
-  if (s.pack != any_col_major(spec))
-    return make_error(ErrorCode::kInvalidArgument,
-                      "sddmm of jammed rows packs column-major operands, and no others");
+  if (s.pack != (any_col_major(spec) || is_narrow(spec)))
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "sddmm of jammed rows packs column-major operands and narrow elements, and no others");
   return check_registers(spec, target, s.mr * s.ku + 2);
 }
 
@@ -201,8 +212,8 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
   if (s.nv > (bsr.r + target.f32_lanes() - 1) / target.f32_lanes())
     return make_error(ErrorCode::kInvalidArgument, "nv {} exceeds the {} rows of a block", s.nv,
                       bsr.r);
-  const int group = group_elements(spec.types);
-  if (!s.pack && (spec.layout_b == Layout::kRowMajor || group != 1))
+  const int group = group_of(spec.format);
+  if (!s.pack && (spec.layout_b == Layout::kRowMajor || is_narrow(spec)))
     return make_error(ErrorCode::kInvalidArgument,
                       "the dot strategy needs pack with a row-major B or narrow elements");
   if (s.mr % group != 0)
@@ -222,68 +233,6 @@ Result<> check_sddmm_tile(const KernelSpec& spec, const Target& target) {
   const int grouped = groups_columns(spec) ? (s.mr + s.ku) * s.nv + scalars : 0;
   return check_registers(spec, target, std::max(registers_needed(spec, target), grouped));
 }
-
-bool has_strategy(const KernelSpec& spec, Strategy strategy) {
-  if (is_nm(spec) || strategy == Strategy::kPermute) return false;  // enumerate_permutes
-  switch (strategy) {
-    case Strategy::kRowTile:
-    case Strategy::kColumnTile:
-      return spec.op != Op::kSddmm;
-    case Strategy::kScatter:
-      return spec.op == Op::kSpmmTransposed;
-    case Strategy::kMatrixTile:
-      return spec.op == Op::kSpmm && !is_jammed(spec);
-    case Strategy::kSddmmTile:
-      return spec.op == Op::kSddmm;
-    case Strategy::kPermute:
-      break;
-  }
-  return false;
-}
-
-// The ways to cut `height` rows into equal or nearly equal parts: ceil(height / parts).
-std::vector<int> balanced_parts(int height) {
-  std::vector<int> sizes;
-  for (int parts = 1; parts <= height; ++parts) {
-    const int size = (height + parts - 1) / parts;
-    if (sizes.empty() || sizes.back() != size) sizes.push_back(size);
-  }
-  return sizes;
-}
-
-// FMAs in the code of a jammed kernel: each weight of each group, in tiles of every width (for_each_column_tile), or
-// for sddmm in the unrolled loop, the single vectors and the tail.
-int jammed_fmas(const KernelSpec& spec) {
-  const Jam& jam = std::get<Jam>(spec.format);
-  const int nv = spec.schedule.nv;
-  const int between = nv == 3 ? 2 : nv / 2;
-  const int widths = nv + (nv >= 3 ? between : 0) + 1;
-  const int weights = jam.r << (jam.r - 1);
-  return weights * (spec.op == Op::kSddmm ? spec.schedule.ku + 2 : widths);
-}
-
-std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
-  if (const auto* const jam = std::get_if<Jam>(&spec.format)) return {jam->r};
-  const Bsr& bsr = std::get<Bsr>(spec.format);
-  switch (strategy) {
-    case Strategy::kRowTile:
-      return balanced_parts(dims_of(spec).height);
-    case Strategy::kScatter:
-      return balanced_parts(dims_of(spec).depth);
-    case Strategy::kColumnTile:
-      return {1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28};
-    case Strategy::kMatrixTile:
-      return {1, 2, 3, 4, 5};
-    case Strategy::kSddmmTile:
-      return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20};
-    case Strategy::kPermute:
-      break;
-  }
-  return {};
-}
-
-// Accumulators of a tile that is worth chunks.
-constexpr int kLeastChunkedTile = 8;
 
 }  // namespace
 
@@ -324,7 +273,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
     return make_error(ErrorCode::kUnsupported, "{} is not for sddmm", to_text(spec.types));
   LACUNA_TRY_VOID(check_group(spec));
   // Vector code of other strategies: LLVM would widen the vectors of all unrolled steps before the first FMA, and spill.
-  if (!multiplies_groups(spec.types, target) && s.ku != 1)
+  if (widens_products(spec, target) && s.ku != 1)
     return make_error(ErrorCode::kInvalidArgument, "{} is widened on {}, which needs ku 1",
                       to_text(spec.types), target.name);
   if (is_jammed(spec)) LACUNA_TRY_VOID(check_jammed(spec));
@@ -348,35 +297,6 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return check_permute(spec, target);
   }
   return {};
-}
-
-std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
-  if (is_nm(spec)) return enumerate_permutes(spec, target);
-  if (is_baked(spec)) return enumerate_baked(spec, target);
-  std::vector<Schedule> legal;
-  for (const auto& [strategy, name] : EnumNames<Strategy>::kNames) {
-    if (!has_strategy(spec, strategy)) continue;
-    for (const int mr : scalar_sides(spec, strategy))
-      for (const int nv : {1, 2, 3, 4, 6})
-        for (const int ku : {1, 2, 4, 8})
-          for (const LoopOrder order : {LoopOrder::kPanelOuter, LoopOrder::kTileOuter})
-            for (const bool pack : {false, true}) {
-              KernelSpec candidate = spec;
-              candidate.schedule = {strategy, mr, nv, ku, order, pack, 0};
-              const bool too_deep = spec.op != Op::kSddmm && ku >= dims_of(spec).depth;
-              if (ku > 1 && (too_deep || mr * nv * ku > 128)) continue;
-              if (ku > 4 && (spec.op != Op::kSddmm || !groups_columns(candidate))) continue;
-              // Compile time grows with the code: 600 FMAs take about 25 ms.
-              constexpr int kMostJammedFmas = 600;
-              if (is_jammed(spec) && jammed_fmas(candidate) > kMostJammedFmas) continue;
-              if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
-              // Tiles narrower than that are for a few columns of C, where nothing is used again.
-              if (mr * nv < kLeastChunkedTile) continue;
-              candidate.schedule.kc = kUsualChunk;
-              if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
-            }
-  }
-  return legal;
 }
 
 }  // namespace lacuna

@@ -19,8 +19,13 @@ namespace lacuna {
 // the code that made it.
 extern const std::uint32_t kTemplateVersion;
 
-// Whether the target multiplies the elements as they are; else kernels widen them first.
+// Whether the target multiplies groups of the elements as they are; else kernels of groups widen them for each product.
 [[nodiscard]] bool multiplies_groups(ElementTypes types, const Target& target);
+// bf16 stored one by one: the kernel is that of f32, on operands that were widened when they were packed
+// (element_types.h).
+[[nodiscard]] bool widens(const KernelSpec& spec);
+// What a format without groups stands for: blocks of narrow elements in groups, of bf16 also one by one.
+[[nodiscard]] std::vector<Format> stored_as(const Format& format, ElementTypes types);
 
 // Is this kernel legal on the target? The error says which rule it breaks:
 // "mr 24 x nv 2 needs 51 vector registers, zen4 has 30 to use".
@@ -56,8 +61,8 @@ inline constexpr std::int32_t kUsualChunk = 1024;
 inline constexpr std::int64_t kTransposedColumns = 4;
 inline constexpr std::int64_t kTransposedRows = 64;
 
-// sddmm only: the kernel packs a column-major C in every call (the layout of scratch is described in
-// templates/llvm/sddmm_operands.h). kPackedRowOfC floats, an odd number of cache lines, spread the rows
+// sddmm only: the kernel packs C in every call, a column-major one or one that it widens (the layout of scratch is
+// described in templates/llvm/sddmm_operands.h). kPackedRowOfC floats, an odd number of cache lines, spread the rows
 // of the copy over all sets of L1.
 [[nodiscard]] bool packs_c(const KernelSpec& spec);
 // sddmm only: n is worked through kPackedColumns at a time, and sums of earlier stretches are read back from the values.
@@ -71,13 +76,13 @@ inline constexpr std::int64_t kTransposedRows = 64;
 [[nodiscard]] bool permutes_codebook(const KernelSpec& spec, std::int64_t lanes);
 // Bytes that 32 bits of a lane take in the values: 4, or one for an index.
 [[nodiscard]] std::int64_t stored_lane_bytes(const KernelSpec& spec);
-// spmm_transposed only: the values of a panel are rearranged in scratch before they are read (llvm/panel_values.h).
+// Not sddmm: the values of a panel are rearranged or widened in scratch before they are read (llvm/panel_values.h).
 [[nodiscard]] bool stages_values(const KernelSpec& spec);
 inline constexpr std::int64_t kPackedColumns = 64;
 inline constexpr std::int64_t kPackedRowOfC = 80;
-// The lanes of one group of n of a packed C of narrow elements: an odd number of cache lines too.
+// The lanes of `count` elements or groups of a packed C of narrow elements: an odd number of cache lines too.
 inline constexpr std::int64_t kLineFloats = 16;
-[[nodiscard]] std::int64_t packed_row_of_c(const Target& target, std::int64_t rows_in);
+[[nodiscard]] std::int64_t packed_row_of_c(const Target& target, std::int64_t count);
 // sddmm only: n is contiguous in what the tiles read as C, and tiles of one vector take ku columns at once.
 [[nodiscard]] bool groups_columns(const KernelSpec& spec);
 
@@ -118,6 +123,7 @@ struct BlockCounts {
 struct WorkEstimate {
   // Vector FMAs, padding of tails and tiles included; of N:M also the permutes, which share their units.
   double fmas = 0;
+  double dots_bf16 = 0;     // VDPBF16PS
   double vector_loads = 0;  // full-width loads in the inner loops
   double broadcasts = 0;
   double stores = 0;

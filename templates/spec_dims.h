@@ -5,6 +5,7 @@
 
 #include <variant>
 
+#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -32,6 +33,11 @@ struct BlockDims {
 
 [[nodiscard]] inline bool is_baked(const KernelSpec& spec) {
   return std::holds_alternative<Baked>(spec.format);
+}
+
+// Elements that are narrower than what they are multiplied as need a pass over B, and what else a kernel reads as lanes.
+[[nodiscard]] inline bool is_narrow(const KernelSpec& spec) {
+  return group_elements(spec.types) != 1;
 }
 
 }  // namespace lacuna

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which types have kernels for an operation, a format, a target (declared in registry.h).
+#include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "targets/base/dtype.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/element_types.h"
 #include "templates/format.h"
+#include "templates/kernel_spec.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 
@@ -19,10 +22,26 @@ Result<> check_operation(Op op, ElementTypes types, const Format& format) {
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} has kernels for spmm only, not for {}", to_text(format),
                       to_text(op));
-  const bool fits = nm ? types == ElementTypes::kF32 : group_elements(types) == 1;
+  const bool one_by_one = group_elements(types) == 1 || !are_integers(types);  // bf16 is widened
+  const bool fits = nm ? types == ElementTypes::kF32 : one_by_one;
   if (fits || !(nm || std::holds_alternative<Jam>(format))) return {};
-  return make_error(ErrorCode::kUnsupported, "{} are for f32, not for {}",
-                    nm ? "N:M kernels" : "jammed rows", to_text(types));
+  return make_error(ErrorCode::kUnsupported, "{}, not for {}",
+                    nm ? "N:M kernels are for f32" : "jammed rows are for f32 and bf16",
+                    to_text(types));
+}
+
+std::vector<Format> stored_as(const Format& format, ElementTypes types) {
+  const auto* const bsr = std::get_if<Bsr>(&format);
+  const std::int32_t group = group_elements(types);
+  if (bsr == nullptr || bsr->group != 1 || group == 1) return {format};
+  std::vector<Format> stored;
+  if (bsr->c % group == 0) stored.emplace_back(Bsr{bsr->r, bsr->c, group});
+  if (!are_integers(types)) stored.push_back(format);
+  return stored;
+}
+
+bool widens(const KernelSpec& spec) {
+  return operand_types(spec.types).dense == DType::kBf16 && group_of(spec.format) == 1;
 }
 
 bool multiplies_groups(ElementTypes types, const Target& target) {

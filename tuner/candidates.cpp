@@ -47,7 +47,7 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
   LACUNA_TRY_VOID(check_plan_request(request));
   const std::vector<Format> formats = candidate_formats(request);
   const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
-  if (request.pinned_format)
+  if (request.pinned_format && !formats.empty())
     LACUNA_TRY_VOID(check_pattern_bytes(
         formats.front(), block_counts(request.problems.front(), formats.front(), stored.front())));
 

@@ -60,6 +60,9 @@ double chain_efficiency(const Schedule& schedule, const Target& target) {
   if (schedule.strategy == Strategy::kScatter) return 1.0;
   if (schedule.strategy == Strategy::kPermute) return 1.0;               // has sums enough
   const double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
+  // A product of tiles takes 52 cycles, the next may start after 16 to 32.
+  constexpr double kMatrixChains = 3;
+  if (schedule.strategy == Strategy::kMatrixTile) return std::min(1.0, chains / kMatrixChains);
   const double needed = target.pipes.fma_per_cycle * target.pipes.fma_latency;
   return needed > 0 ? std::min(1.0, chains / needed) : 1.0;
 }
@@ -97,6 +100,9 @@ MachineRates make_machine_rates(const Target& target, const MachineProfile* prof
   rates.clock_hz = clock;
   rates.vector_fmas =
       or_else(p.fma_f32_gflops * 1e9 / (2.0 * lanes), target.pipes.fma_per_cycle * clock);
+  constexpr double kFlopsOfPair = 4;
+  rates.dots_bf16 = or_else(p.fma_bf16_gflops * 1e9 / (kFlopsOfPair * lanes),
+                            target.pipes.dot_bf16_per_cycle * clock);
   rates.vector_loads = target.pipes.load_per_cycle * clock;
   rates.broadcasts = target.pipes.broadcast_per_cycle * clock;
   rates.vector_stores = target.pipes.store_per_cycle * clock;
@@ -117,7 +123,8 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
                    const BlockCounts& counts, std::int64_t n, std::int32_t threads) {
   const WorkEstimate work = estimate_work(spec, target, counts, n);
   Prediction p;
-  p.fma_s = work.fmas / (rates.vector_fmas * chain_efficiency(spec.schedule, target));
+  p.fma_s = (work.fmas / rates.vector_fmas + work.dots_bf16 / rates.dots_bf16) /
+            chain_efficiency(spec.schedule, target);
   // Vector loads and broadcasts use the same ports.
   p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;

@@ -25,6 +25,7 @@ namespace lacuna {
 struct MachineRates {
   double clock_hz = 3e9;
   double vector_fmas = 3e9;
+  double dots_bf16 = 3e9;
   double vector_loads = 3e9;
   double broadcasts = 6e9;
   double vector_stores = 3e9;

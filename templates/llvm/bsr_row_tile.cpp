@@ -8,6 +8,8 @@
 // where needed, into scratch [rows_in/group][nv*lanes], and a column-major C is collected in scratch, a group of panels
 // at a time, and transposed out from there. With loop order po all of B is packed first, so that A streams once; with kc
 // a chunk of its rows, and sums stay in scratch until the last chunk.
+// bf16 of group 1 is widened to f32 on that way; the values of a group of panels are, once for each tile of columns, or
+// with loop order po once for all.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +23,7 @@
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/panel_values.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/llvm/widen.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -211,7 +214,9 @@ void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
   if (std::holds_alternative<Jam>(kb.spec().format)) {
     const RowRange all{kb.i64(0), height};
     const JammedChunk chunk{in.chunk.number, in.chunk.count};
-    const Values acc = accumulate_jammed(kb, panel, chunk, in.tile, in.b, first_sums(kb, in, all));
+    const JammedValues weights = widens(kb.spec()) ? JammedValues{in.staged} : values_in_place(kb);
+    const Values acc =
+        accumulate_jammed(kb, panel, {chunk, weights}, in.tile, in.b, first_sums(kb, in, all));
     store_sums(kb, acc, in, rows, all);
     return;
   }
@@ -284,11 +289,21 @@ void compute_group(KernelBuilder& kb, const Stretch& stretch, const PanelGroup& 
     kb.if_then(is_last(kb, chunk), unpack);
 }
 
-void for_each_group(KernelBuilder& kb, std::int64_t panels,
-                    const std::function<void(Value* begin, Value* end)>& body) {
+PanelValues staged_values(KernelBuilder& kb, Value* begin, Value* end) {
+  if (!stages_values(kb.spec())) return {};
+  if (widens(kb.spec())) return widen_values(kb, begin, end, staged_base(kb));
   const auto& a = kb.args();
+  return stage_values(kb, kb.load_i64(a.ptr, begin), kb.load_i64(a.ptr, end), staged_base(kb));
+}
+
+// As many panels at a time as are transposed out of scratch together, else one.
+void for_each_group(KernelBuilder& kb, const std::function<void(const PanelGroup&)>& body) {
+  const auto& a = kb.args();
+  const bool collects = kb.spec().layout_c == Layout::kColMajor;
+  const std::int64_t panels = collects ? panels_per_group(kb.spec()) : 1;
   for_each_step(kb, a.panel_begin, a.panel_end, panels, [&](Value* begin) {
-    body(begin, kb.min(kb.add(begin, kb.i64(panels)), a.panel_end));
+    Value* const end = kb.min(kb.add(begin, kb.i64(panels)), a.panel_end);
+    body({begin, end, staged_values(kb, begin, end)});
   });
 }
 
@@ -310,15 +325,8 @@ void compute_in_place(KernelBuilder& kb) {
 
 // B and A's panels in the order po: all of the rows at hand are packed, then each group of panels meets all stretches.
 void compute_packed(KernelBuilder& kb, const Chunk& chunk) {
-  const KernelSpec& spec = kb.spec();
-  const auto& a = kb.args();
   for_each_stretch(kb, [&](const Stretch& stretch) { pack_b(kb, stretch, chunk.rows); });
-  const bool collects = spec.layout_c == Layout::kColMajor;
-  for_each_group(kb, collects ? panels_per_group(spec) : 1, [&](Value* begin, Value* end) {
-    PanelGroup panels{begin, end, {}};
-    if (stages_values(spec))
-      panels.staged =
-          stage_values(kb, kb.load_i64(a.ptr, begin), kb.load_i64(a.ptr, end), staged_base(kb));
+  for_each_group(kb, [&](const PanelGroup& panels) {
     for_each_stretch(kb,
                      [&](const Stretch& stretch) { compute_group(kb, stretch, panels, chunk); });
   });
@@ -364,13 +372,12 @@ void emit_row_tile(KernelBuilder& kb) {
   }
   for_each_stretch(kb, [&](const Stretch& stretch) {
     pack_b(kb, stretch, whole.rows);
-    if (spec.layout_c != Layout::kColMajor) {
+    if (spec.layout_c != Layout::kColMajor && !stages_values(spec)) {
       compute_group(kb, stretch, {a.panel_begin, a.panel_end, {}}, whole);
       return;
     }
-    for_each_group(kb, panels_per_group(spec), [&](Value* begin, Value* end) {
-      compute_group(kb, stretch, {begin, end, {}}, whole);
-    });
+    for_each_group(kb,
+                   [&](const PanelGroup& panels) { compute_group(kb, stretch, panels, whole); });
   });
 }
 

@@ -16,6 +16,7 @@
 #include "templates/llvm/finish.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/llvm/widen.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -78,6 +79,12 @@ void prefetch_later_rows(KernelBuilder& kb, const ColumnTile& tile, const DenseT
     kb.prefetch(kb.at(row, v * kb.vector_bytes()));
 }
 
+// As they lie, or widened for this tile of columns.
+PanelValues panel_values(KernelBuilder& kb, Value* panel) {
+  if (!widens(kb.spec())) return {kb.args().values, kb.i64(0)};
+  return widen_values(kb, panel, kb.add(panel, kb.i64(1)), staged_base(kb));
+}
+
 void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& b,
                   const DenseTile& c) {
   const Bsr& bsr = std::get<Bsr>(kb.spec().format);
@@ -87,11 +94,13 @@ void update_panel(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const
       kb.min(kb.mul(panel, kb.i64(bsr.r)), kb.sub(kb.args().rows_in, kb.i64(bsr.r)));
   Value* const begin = kb.load_i64(kb.args().ptr, panel);
   Value* const end = kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1)));
+  const PanelValues values = panel_values(kb, panel);
   const auto update_rows = [&](Value* sub, int count) {
     const Values b_rows = load_b_rows(kb, tile, b, kb.add(first, sub), count);
-    Value* const values_of_rows = kb.at(kb.args().values, kb.mul(sub, kb.i64(lane_bytes)));
+    Value* const values_of_rows = kb.at(values.base, kb.mul(sub, kb.i64(lane_bytes)));
     for_each_step(kb, begin, end, 1, [&](Value* entry) {
-      Value* const block = kb.at(values_of_rows, kb.mul(entry, kb.i64(column_bytes * bsr.c)));
+      Value* const number = kb.sub(entry, values.first);
+      Value* const block = kb.at(values_of_rows, kb.mul(number, kb.i64(column_bytes * bsr.c)));
       Value* const c_rows =
           kb.at(c.base, kb.mul(kb.load_i32(kb.args().origin, entry), c.row_bytes));
       if (bsr.c <= kShallowBlock) prefetch_later_rows(kb, tile, c, entry);
@@ -113,7 +122,8 @@ void update_from_jammed_panel(KernelBuilder& kb, Value* panel, const ColumnTile&
                               const DenseTile& b, const DenseTile& c) {
   const int r = std::get<Jam>(kb.spec().format).r;
   Value* const first = kb.min(kb.mul(panel, kb.i64(r)), kb.sub(kb.args().rows_in, kb.i64(r)));
-  scatter_jammed(kb, panel, tile, c, load_b_rows(kb, tile, b, first, r));
+  const JammedValues weights{panel_values(kb, panel)};
+  scatter_jammed(kb, panel, weights, tile, c, load_b_rows(kb, tile, b, first, r));
 }
 
 void clear_c(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c) {

@@ -187,10 +187,10 @@ void store_column(KernelBuilder& kb, const Operands& in, const RowSlice& slice,
                   const TileSums& sums, int i, Value* to) {
   for (int v = 0; v < slice.vectors; ++v) {
     Value* const mask = slice.mask_of(v);
-    Value* const address = kb.at(to, v * kb.vector_bytes());
+    Value* const address = kb.at(to, v * kb.lanes() * kb.values_bytes());
     Value* sum = sums.of(i, v);
-    if (in.add != nullptr) sum = kb.fadd(sum, kb.load(address, mask_of_sums(kb, in, mask)));
-    kb.store(address, sum, mask);
+    if (in.add != nullptr) sum = kb.fadd(sum, kb.load_result(address, mask_of_sums(kb, in, mask)));
+    kb.store_result(address, sum, mask);
   }
 }
 
@@ -291,9 +291,10 @@ void compute_column_blocks(KernelBuilder& kb, const Operands& in, Value* entry, 
     for (int i = 0; i < mr; ++i) {
       Value* const number = kb.add(entry, kb.i64(i));
       kb.if_then(kb.ir().CreateICmpSLT(number, end), [&] {
-        Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(r * 4)));
+        const std::int64_t bytes = kb.values_bytes();
+        Value* const block = kb.at(kb.args().values, kb.mul(number, kb.i64(r * bytes)));
         store_column(kb, in, slice, {acc, slice.vectors}, i,
-                     kb.at(block, kb.mul(slice.sub, kb.i64(4))));
+                     kb.at(block, kb.mul(slice.sub, kb.i64(bytes))));
       });
     }
   });

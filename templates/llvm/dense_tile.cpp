@@ -7,6 +7,7 @@
 
 #include "templates/llvm/finish.h"
 #include "templates/llvm/transpose.h"
+#include "templates/llvm/widen.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -79,12 +80,17 @@ void pack_col_major_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& 
 void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& rows) {
   const auto& a = kb.args();
   const std::int32_t group = kb.group();
+  Value* const first_row = kb.at(a.b, kb.mul(rows.begin, a.ldb_bytes));
+  Value* const first = kb.at(first_row, kb.mul(stretch.n0, kb.i64(kb.b_bytes())));
+  if (widens(kb.spec())) {
+    widen_lines(kb, {first, a.ldb_bytes, groups_in(kb, rows), kb.sub(stretch.end, stretch.n0),
+                     packed_b_base(kb, stretch), kb.i64(tile_row_bytes(kb))});
+    return;
+  }
   const auto packed = [&](Value* lanes) {
     return shifts_dense(kb.spec()) ? kb.shift_bytes(lanes) : lanes;
   };
-  Value* const first_row = kb.at(a.b, kb.mul(rows.begin, a.ldb_bytes));
-  const DenseTile source{kb.at(first_row, kb.mul(stretch.n0, kb.i64(kb.b_bytes()))),
-                         kb.mul(a.ldb_bytes, kb.i64(group)), true};
+  const DenseTile source{first, kb.mul(a.ldb_bytes, kb.i64(group)), true};
   for_each_row(kb, source, groups_in(kb, rows), [&](Value* row, Value* from) {
     Value* const to = kb.at(packed_b_base(kb, stretch), kb.mul(row, kb.i64(tile_row_bytes(kb))));
     for_each_step(kb, stretch.n0, stretch.end, kb.lanes(), [&](Value* n) {
@@ -175,9 +181,30 @@ void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin,
   });
 }
 
-// Squares of lanes rows; the last one is shifted back to end with the operand.
+// Rows of a square: as many lanes as fit in a vector, of which widened ones take half.
+std::int64_t rows_of_square(const KernelBuilder& kb) {
+  return widens(kb.spec()) ? 2LL * kb.lanes() : kb.lanes();
+}
+
+// One vector of a transposed square, to its row at `to`, or to two where its lanes are pairs of bf16. Returns the
+// address of the next row.
+Value* store_transposed(KernelBuilder& kb, const TransposeCopy& copy, Value* vector, Value* to) {
+  if (!widens(kb.spec())) {
+    kb.store(to, copy.shifts ? kb.shift_bytes(vector) : vector);
+    return kb.at(to, copy.row_bytes);
+  }
+  const auto [first, second] = kb.split_pairs(vector);
+  Value* const next = kb.at(to, copy.row_bytes);
+  kb.store(to, first);
+  kb.store(next, second);
+  return kb.at(next, copy.row_bytes);
+}
+
+// Squares of lanes; the last one is shifted back to end with the operand.
 void transpose_squares(KernelBuilder& kb, const TransposeCopy& copy) {
-  Value* const last_row = kb.sub(copy.rows, kb.i64(kb.lanes()));
+  const std::int64_t square = rows_of_square(kb);
+  const std::int64_t element_bytes = kb.lanes() * 4 / square;
+  Value* const last_row = kb.sub(copy.rows, kb.i64(square));
   Value* const last_column = kb.sub(copy.columns, kb.i64(1));
   for_each_step(kb, kb.i64(0), copy.columns, kb.lanes(), [&](Value* n0) {
     Values columns;
@@ -185,27 +212,30 @@ void transpose_squares(KernelBuilder& kb, const TransposeCopy& copy) {
       Value* const n = kb.min(kb.add(n0, kb.i64(t)), last_column);
       columns.push_back(kb.at(copy.from, kb.mul(n, copy.ld_bytes)));
     }
-    for_each_step(kb, kb.i64(0), copy.rows, kb.lanes(), [&](Value* start) {
+    for_each_step(kb, kb.i64(0), copy.rows, square, [&](Value* start) {
       Value* const row = kb.min(start, last_row);
       Values from;
       for (Value* const column : columns)
-        from.push_back(kb.at(column, kb.mul(row, kb.i64(4))));
+        from.push_back(kb.at(column, kb.mul(row, kb.i64(element_bytes))));
       Value* to = kb.at(kb.at(copy.to, kb.mul(row, copy.row_bytes)), kb.mul(n0, kb.i64(4)));
       for (int quad = 0; quad < kb.lanes() / 4; ++quad)
-        for (Value* const out : load_four_columns(kb, from, quad * 16LL)) {
-          kb.store(to, copy.shifts ? kb.shift_bytes(out) : out);
-          to = kb.at(to, copy.row_bytes);
-        }
+        for (Value* const out : load_four_columns(kb, from, quad * 16LL))
+          to = store_transposed(kb, copy, out, to);
     });
   });
 }
 
-// Fewer rows than lanes: one by one.
+// Fewer rows than a square: one by one.
 void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
   for_each_step(kb, kb.i64(0), copy.columns, 1, [&](Value* n) {
     Value* const from = kb.at(copy.from, kb.mul(n, copy.ld_bytes));
     Value* const to = kb.at(copy.to, kb.mul(n, kb.i64(4)));
     for_each_step(kb, kb.i64(0), copy.rows, 1, [&](Value* row) {
+      if (widens(kb.spec())) {
+        kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)),
+                       kb.load_bf16_element(kb.at(from, kb.mul(row, kb.i64(kb.b_bytes())))));
+        return;
+      }
       Value* element = kb.broadcast(kb.at(from, kb.mul(row, kb.i64(4))));
       if (copy.shifts) element = kb.shift_bytes(element);
       kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)),
@@ -265,6 +295,8 @@ DenseTile sums_in_scratch(KernelBuilder& kb) {
 
 Value* staged_base(KernelBuilder& kb) {
   Value* const c = collected_c_base(kb);
+  if (kb.spec().schedule.strategy == Strategy::kScatter)
+    return kb.at(c, kb.mul(kb.round_up_to_lanes(kb.args().rows_out), kb.i64(tile_row_bytes(kb))));
   if (kb.spec().layout_c != Layout::kColMajor) return c;
   const std::int64_t rows = panels_per_group(kb.spec()) * block_shape(kb.spec()).height;
   return kb.at(c, (rows + kb.lanes() - 1) / kb.lanes() * kb.lanes() * tile_row_bytes(kb));
@@ -277,8 +309,7 @@ void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&
 }
 
 void transpose_copy(KernelBuilder& kb, const TransposeCopy& copy) {
-  Value* const lanes = kb.i64(kb.lanes());
-  Value* const fits = kb.ir().CreateICmpSGE(copy.rows, lanes);
+  Value* const fits = kb.ir().CreateICmpSGE(copy.rows, kb.i64(rows_of_square(kb)));
   kb.if_then(fits, [&] { transpose_squares(kb, copy); });
   kb.if_then(kb.ir().CreateNot(fits), [&] { transpose_elements(kb, copy); });
 }

@@ -10,7 +10,8 @@
 //                         for chunked_columns() of the call's columns at a time
 //   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile),
 //                         all of them (scatter)
-//   the rest              row tile: staged values (panel_values.h), or with kc the sums of the panels, tile by tile
+//   the rest              staged values (panel_values.h, widen.h), or in the row tile with kc the sums of the panels, tile
+//                         by tile
 // where up() rounds up to whole vectors.
 #pragma once
 
@@ -50,8 +51,9 @@ struct RowsOfB {
 // Where scratch holds staged values, or with kc the sums of earlier chunks.
 [[nodiscard]] llvm::Value* staged_base(KernelBuilder& kb);
 
-// Copies a column-major operand [rows, columns] of 32-bit elements (or groups), whose element (0, 0) is at `from`, to row-major at `to`. From `lanes`
-// rows on it writes whole vectors: columns rounded up to lanes, those beyond the end copies of the last.
+// Copies a column-major operand [rows, columns] of 32-bit elements (or groups, or of bf16 that is widened), whose element
+// (0, 0) is at `from`, to row-major at `to`. It may write whole vectors: columns rounded up to lanes, those beyond the end
+// copies of the last.
 struct TransposeCopy {
   llvm::Value *from, *ld_bytes, *rows, *columns, *to, *row_bytes;
   bool shifts = false;  // signed bytes become unsigned ones (shifts_dense())

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "templates/format.h"
+#include "templates/problem.h"
 #include "templates/registry.h"
 
 namespace lacuna {
@@ -39,14 +40,16 @@ struct GroupWalk {
 // Walks the groups of a panel in order.
 class GroupCursor {
  public:
-  GroupCursor(KernelBuilder& kb, Value* panel, const JammedChunk& chunk) : kb_(kb), chunk_(chunk) {
+  GroupCursor(KernelBuilder& kb, Value* panel, const JammedWalk& walk)
+      : kb_(kb), chunk_(walk.chunk) {
     const auto& a = kb.args();
     const std::int64_t groups = std::get<Jam>(kb.spec().format).groups();
     list_ = kb.mul(panel, kb.i64(groups));
-    if (chunk.number != nullptr) list_ = kb.mul(list_, chunk.count);
+    if (chunk_.number != nullptr) list_ = kb.mul(list_, chunk_.count);
     entry_ = kb.load_i64(a.ptr, list_);
-    weights_ = kb.at(
-        a.values, kb.mul(kb.load_i64(a.first_value, panel), kb.i64(stored_lane_bytes(kb.spec()))));
+    const auto& [values, bytes] = walk.weights;
+    Value* const before = kb.sub(kb.load_i64(a.first_value, panel), values.first);
+    weights_ = kb.at(values.base, kb.mul(before, kb.i64(bytes)));
   }
 
   // What the loop over the next group takes, whose entries have weight_bytes each.
@@ -86,14 +89,20 @@ class GroupCursor {
 
 }  // namespace
 
-Values for_each_jammed_column(KernelBuilder& kb, Value* panel, const JammedChunk& chunk,
+// What sddmm writes are numbers of the result's type, what the others read lanes or indices.
+JammedValues values_in_place(KernelBuilder& kb) {
+  const bool writes = kb.spec().op == Op::kSddmm;
+  return {{kb.args().values, kb.i64(0)}, writes ? kb.values_bytes() : stored_lane_bytes(kb.spec())};
+}
+
+Values for_each_jammed_column(KernelBuilder& kb, Value* panel, const JammedWalk& jammed,
                               const Values& carried, const JammedBody& body) {
   const auto& a = kb.args();
-  GroupCursor cursor(kb, panel, chunk);
+  GroupCursor cursor(kb, panel, jammed);
   Values state = carried;
   for (int group = 1; group <= std::get<Jam>(kb.spec().format).groups(); ++group) {
     const std::vector<int> rows = rows_of_group(group);
-    const auto weight_bytes = static_cast<std::int64_t>(rows.size()) * stored_lane_bytes(kb.spec());
+    const std::int64_t weight_bytes = static_cast<std::int64_t>(rows.size()) * jammed.weights.bytes;
     const GroupWalk walk = cursor.next(weight_bytes);
     // What travels through the loop: the address of the next weight, then the caller's values.
     state.insert(state.begin(), walk.weights);
@@ -110,10 +119,10 @@ Values for_each_jammed_column(KernelBuilder& kb, Value* panel, const JammedChunk
   return state;
 }
 
-Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedChunk& chunk,
+Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedWalk& walk,
                          const ColumnTile& tile, const DenseTile& b, const Values& first) {
   return for_each_jammed_column(
-      kb, panel, chunk, first, [&](const JammedColumn& column, const Values& in) {
+      kb, panel, walk, first, [&](const JammedColumn& column, const Values& in) {
         Value* const row = kb.at(b.base, kb.mul(column.number, b.row_bytes));
         Values vectors;
         for (int v = 0; v < tile.vectors; ++v)
@@ -131,11 +140,11 @@ Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedChunk& chu
       });
 }
 
-void scatter_jammed(KernelBuilder& kb, Value* panel, const ColumnTile& tile, const DenseTile& c,
-                    const Values& b_rows) {
+void scatter_jammed(KernelBuilder& kb, Value* panel, const JammedValues& weights,
+                    const ColumnTile& tile, const DenseTile& c, const Values& b_rows) {
   const auto mask_of = [&](int v) { return c.in_place ? tile.mask_of(v) : nullptr; };
   for_each_jammed_column(
-      kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
+      kb, panel, {{}, weights}, {}, [&](const JammedColumn& column, const Values&) -> Values {
         Value* const row = kb.at(c.base, kb.mul(column.number, c.row_bytes));
         Values sums;
         for (int v = 0; v < tile.vectors; ++v)

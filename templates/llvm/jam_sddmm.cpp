@@ -2,18 +2,23 @@
 //
 // sddmm on jammed rows: A[m,k] = sum over n of B[m,n] * C[k,n] at the stored weights. Vectors run along n: a vector of
 // a row of C meets those of all rows of B that its column touches, in ku sums each, which are added up and across at
-// the end. A column-major operand is first transposed into scratch: rows of B of the call's panels, and all of C.
+// the end. A column-major operand is first transposed into scratch, one of bf16 widened: rows of B of the call's panels,
+// and all of C.
 //
-// Scratch, in floats: rows_in * up(n) for C, then rows_out * up(n) for B, each where the operand is column-major
-// (scratch_floats() in registry.cpp agrees).
+// Scratch, in floats: rows_in * up(n) for C, then rows_out * up(n) for B, each where the operand is column-major or
+// widened (scratch_floats() in registry.cpp agrees).
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "templates/format.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/llvm/widen.h"
+#include "templates/problem.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -35,26 +40,48 @@ Value* packed_row_bytes(KernelBuilder& kb) {
   return kb.mul(kb.round_up_to_lanes(kb.args().n_end), kb.i64(4));
 }
 
+bool copies(const KernelBuilder& kb, Layout layout) {
+  return layout == Layout::kColMajor || widens(kb.spec());
+}
+
+// Rows [first, first + rows) of an operand, to scratch.
+struct RowsCopy {
+  Layout layout;
+  Value *from, *ld_bytes, *first, *rows, *to;
+};
+
+void copy_rows(KernelBuilder& kb, const RowsCopy& copy) {
+  const bool by_rows = copy.layout == Layout::kRowMajor;
+  Value* const from =
+      kb.at(copy.from, kb.mul(copy.first, by_rows ? copy.ld_bytes : kb.i64(kb.b_bytes())));
+  Value* const columns = kb.args().n_end;
+  Value* const row_bytes = packed_row_bytes(kb);
+  if (by_rows)
+    widen_lines(kb, {from, copy.ld_bytes, copy.rows, columns, copy.to, row_bytes});
+  else
+    transpose_copy(kb, {from, copy.ld_bytes, copy.rows, columns, copy.to, row_bytes});
+}
+
 Rows rows_of_c(KernelBuilder& kb) {
   const auto& a = kb.args();
-  if (kb.spec().layout_c == Layout::kRowMajor) return {a.c, a.ldc_bytes};
-  Value* const row_bytes = packed_row_bytes(kb);
-  transpose_copy(kb, {a.c, a.ldc_bytes, a.rows_in, a.n_end, a.scratch, row_bytes});
-  return {a.scratch, row_bytes};
+  const Layout layout = kb.spec().layout_c;
+  if (!copies(kb, layout)) return {a.c, a.ldc_bytes};
+  copy_rows(kb, {layout, a.c, a.ldc_bytes, kb.i64(0), a.rows_in, a.scratch});
+  return {a.scratch, packed_row_bytes(kb)};
 }
 
 // Those of the call's panels.
 Rows rows_of_b(KernelBuilder& kb) {
   const auto& a = kb.args();
-  if (kb.spec().layout_b == Layout::kRowMajor) return {a.b, a.ldb_bytes};
+  const Layout layout = kb.spec().layout_b;
+  if (!copies(kb, layout)) return {a.b, a.ldb_bytes};
   const Jam& jam = std::get<Jam>(kb.spec().format);
   Value* const row_bytes = packed_row_bytes(kb);
   Value* to = a.scratch;
-  if (kb.spec().layout_c == Layout::kColMajor) to = kb.at(to, kb.mul(a.rows_in, row_bytes));
+  if (copies(kb, kb.spec().layout_c)) to = kb.at(to, kb.mul(a.rows_in, row_bytes));
   Value* const first = panel_rows(kb, a.panel_begin, jam.r).first;
   Value* const end = kb.min(kb.mul(a.panel_end, kb.i64(jam.r)), a.rows_out);
-  transpose_copy(kb, {kb.at(a.b, kb.mul(first, kb.i64(4))), a.ldb_bytes, kb.sub(end, first),
-                      a.n_end, to, row_bytes});
+  copy_rows(kb, {layout, a.b, a.ldb_bytes, first, kb.sub(end, first), to});
   return {kb.at(to, kb.mul(first, kb.mul(row_bytes, kb.i64(-1)))), row_bytes};
 }
 
@@ -110,15 +137,18 @@ void emit_jam_sddmm(KernelBuilder& kb) {
   const Jam& jam = std::get<Jam>(kb.spec().format);
   const Rows c = rows_of_c(kb);
   const Rows b = rows_of_b(kb);
+  const JammedValues weights = values_in_place(kb);
   for_each_panel(kb, [&](Value* panel) {
     const Rows b_rows{b.at(kb, panel_rows(kb, panel, jam.r).first), b.row_bytes};
     for_each_jammed_column(
-        kb, panel, {}, {}, [&](const JammedColumn& column, const Values&) -> Values {
+        kb, panel, {{}, weights}, {}, [&](const JammedColumn& column, const Values&) -> Values {
           const Values totals = dot_products(kb, column, b_rows, c.at(kb, column.number));
           for (std::size_t i = 0; i < totals.size(); ++i) {
-            Value* const weight = kb.at(column.weights, static_cast<std::int64_t>(i) * 4);
-            kb.store_float(weight, kb.spec().accumulate ? kb.fadd(totals[i], kb.load_float(weight))
-                                                        : totals[i]);
+            Value* const weight =
+                kb.at(column.weights, static_cast<std::int64_t>(i) * weights.bytes);
+            Value* sum = totals[i];
+            if (kb.spec().accumulate) sum = kb.fadd(sum, kb.load_result_element(weight));
+            kb.store_result_element(weight, sum);
           }
           return {};
         });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // KernelBuilder: the vocabulary every kernel body is written in. Width-agnostic: a "vector" is the target's vector of
-// 32-bit lanes, whether 256 or 512 bits. A lane holds an f32 or a group of narrow elements (element_types.h): what moves
+// 32-bit lanes, whether 256 or 512 bits. A lane holds an f32 or a group of narrow elements (element_types.h; widened ones
+// are f32): what moves
 // lanes does not care which; multiply_add, load_dense and store_result do. What it emits is final-form IR: explicit vectors, llvm.fma, byte-offset
 // pointer arithmetic and loops with phis; no optimisation pass runs after it (LLVM's O2 pipeline was measured to
 // turn register tiles into spills, 118 -> 76 GFLOP/s).
@@ -20,6 +21,7 @@
 #include <llvm/IR/Module.h>
 
 #include "targets/target.h"
+#include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/llvm/constant_table.h"
 
@@ -48,7 +50,7 @@ class KernelBuilder {
   [[nodiscard]] ConstantTable& constants() { return constants_; }
   [[nodiscard]] int lanes() const { return lanes_; }
   [[nodiscard]] std::int64_t vector_bytes() const { return lanes_ * 4LL; }
-  [[nodiscard]] std::int32_t group() const { return group_elements(spec_.types); }
+  [[nodiscard]] std::int32_t group() const { return group_of(spec_.format); }
   // Bytes of an element of the dense operands and of the stored weights.
   [[nodiscard]] std::int64_t b_bytes() const {
     return size_bytes(operand_types(spec_.types).dense);
@@ -104,6 +106,15 @@ class KernelBuilder {
   // One narrow element as a group that ends in zeros: in one lane, in all lanes.
   [[nodiscard]] llvm::Value* load_element(llvm::Value* pointer);
   [[nodiscard]] llvm::Value* broadcast_element(llvm::Value* pointer);
+  // Consecutive bf16 as f32.
+  [[nodiscard]] llvm::Value* load_bf16(llvm::Value* pointer, llvm::Value* mask = nullptr);
+  // The low halves of 32-bit integers, side by side.
+  void store_halves(llvm::Value* pointer, llvm::Value* integers, llvm::Value* mask = nullptr);
+  // One element of the type that the kernel writes, as a float, and back.
+  [[nodiscard]] llvm::Value* load_result_element(llvm::Value* pointer);
+  void store_result_element(llvm::Value* pointer, llvm::Value* value);
+  // One bf16 as a float.
+  [[nodiscard]] llvm::Value* load_bf16_element(llvm::Value* pointer);
   // One float.
   [[nodiscard]] llvm::Value* load_float(llvm::Value* pointer) {
     return ir_.CreateLoad(ir_.getFloatTy(), pointer);
@@ -164,6 +175,7 @@ class KernelBuilder {
   llvm::FixedVectorType* integers(unsigned bits, int count);
   llvm::Value* look_up(llvm::Value* indices);
   llvm::Value* load_narrow(llvm::Value* pointer, unsigned bits, llvm::Value* mask);
+  void store_narrow(llvm::Value* pointer, llvm::Value* narrow, llvm::Value* mask);
   llvm::Value* multiply_add_bf16(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
   llvm::Value* multiply_add_bytes(llvm::Value* unsigned_bytes, llvm::Value* signed_bytes,
                                   llvm::Value* sum);

@@ -54,9 +54,33 @@ Value* KernelBuilder::load_narrow(Value* pointer, unsigned bits, Value* mask) {
 }
 
 Value* KernelBuilder::load_result(Value* pointer, Value* mask) {
-  if (operand_types(spec_.types).result != DType::kBf16) return load(pointer, mask);
+  return operand_types(spec_.types).result == DType::kBf16 ? load_bf16(pointer, mask)
+                                                           : load(pointer, mask);
+}
+
+Value* KernelBuilder::load_bf16(Value* pointer, Value* mask) {
   Value* const wide = ir_.CreateZExt(load_narrow(pointer, 16, mask), integers(32, lanes_));
   return ir_.CreateBitCast(ir_.CreateShl(wide, 16), vector_type_);
+}
+
+Value* KernelBuilder::load_bf16_element(Value* pointer) {
+  Value* const narrow = ir_.CreateAlignedLoad(ir_.getInt16Ty(), pointer, kUnaligned);
+  Value* const bits = ir_.CreateShl(ir_.CreateZExt(narrow, ir_.getInt32Ty()), 16);
+  return ir_.CreateBitCast(bits, ir_.getFloatTy());
+}
+
+Value* KernelBuilder::load_result_element(Value* pointer) {
+  return operand_types(spec_.types).result == DType::kBf16 ? load_bf16_element(pointer)
+                                                           : load_float(pointer);
+}
+
+void KernelBuilder::store_result_element(Value* pointer, Value* value) {
+  if (operand_types(spec_.types).result != DType::kBf16) {
+    store_float(pointer, value);
+    return;
+  }
+  Value* const all = ir_.CreateVectorSplat(static_cast<unsigned>(lanes_), value);
+  ir_.CreateAlignedStore(ir_.CreateExtractElement(round_to_bf16(all), i64(0)), pointer, kUnaligned);
 }
 
 void KernelBuilder::store_result(Value* pointer, Value* vector, Value* mask) {
@@ -64,11 +88,19 @@ void KernelBuilder::store_result(Value* pointer, Value* vector, Value* mask) {
     store(pointer, vector, mask);
     return;
   }
-  Value* const narrow = round_to_bf16(vector);
+  store_narrow(pointer, round_to_bf16(vector), mask);
+}
+
+void KernelBuilder::store_narrow(Value* pointer, Value* narrow, Value* mask) {
   if (mask == nullptr)
     ir_.CreateAlignedStore(narrow, pointer, kUnaligned);
   else
     ir_.CreateMaskedStore(narrow, pointer, kUnaligned, mask);
+}
+
+void KernelBuilder::store_halves(Value* pointer, Value* integers, Value* mask) {
+  auto* const halves = llvm::FixedVectorType::get(ir_.getInt16Ty(), static_cast<unsigned>(lanes_));
+  store_narrow(pointer, ir_.CreateTrunc(integers, halves), mask);
 }
 
 // To nearest, ties to even. The instruction flushes denormals, as those that multiply pairs do.
@@ -116,7 +148,7 @@ Value* KernelBuilder::load_groups(const Values& rows, Value* mask) {
 Value* KernelBuilder::multiply_add(Value* vector, Value* scalar, Value* sum) {
   switch (operand_types(spec_.types).dense) {
     case DType::kBf16:
-      return multiply_add_bf16(vector, scalar, sum);
+      return widens(spec_) ? fma(scalar, vector, sum) : multiply_add_bf16(vector, scalar, sum);
     case DType::kS8:
     case DType::kU8:  // the dense operand is the unsigned one
       return spec_.schedule.strategy == Strategy::kColumnTile

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The values of a panel as a register tile reads them: in place, or *staged*, that is rearranged in scratch once per
-// call where the stored order does not serve (stages_values() in registry.h).
+// The values of a panel as a register tile reads them: in place, or *staged* in scratch (stages_values() in
+// registry.h): rearranged once per call where the stored order does not serve, or widened (widen.h).
 #pragma once
 
 #include "templates/llvm/kernel_builder.h"
@@ -12,7 +12,8 @@ namespace lacuna {
 // with the bytes of block_shape().
 struct PanelValues {
   llvm::Value* base = nullptr;
-  llvm::Value* first = nullptr;  // the entry that `base` belongs to
+  llvm::Value* first =
+      nullptr;  // the entry that `base` belongs to; jammed rows: the number of the value
 };
 
 // Of entries [begin, end), which `staged` has room for: the transposed blocks, for spmm_transposed.

@@ -6,6 +6,7 @@
 
 #include "templates/format.h"
 #include "templates/llvm/tile_loops.h"
+#include "templates/llvm/widen.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
 
@@ -84,7 +85,9 @@ void copy_group(KernelBuilder& kb, Value* from, Value* ld_bytes, int columns, Va
       addresses.push_back(address);
       address = kb.at(address, ld_bytes);
     }
-    kb.store(kb.at(to, kb.mul(row, kb.i64(4))), kb.load_groups(addresses, mask));
+    kb.store(kb.at(to, kb.mul(row, kb.i64(4))), widens(kb.spec())
+                                                    ? kb.load_bf16(addresses[0], mask)
+                                                    : kb.load_groups(addresses, mask));
   });
 }
 
@@ -127,13 +130,34 @@ Value* packed_c_base(KernelBuilder& kb, const Stretch& stretch) {
   return kb.at(kb.args().scratch, kb.mul(groups, packed_column_bytes(kb)));
 }
 
+// Bytes of packed_row_of_c(), computed at run time.
+Value* packed_row_bytes(KernelBuilder& kb, Value* count) {
+  Value* const lanes = kb.ir().CreateOr(kb.round_up_to_lanes(count), kb.i64(kLineFloats));
+  return kb.mul(lanes, kb.i64(4));
+}
+
+// [k][n] of f32, or of bf16 that is widened.
+DenseC transpose_or_widen_c(KernelBuilder& kb, const Stretch& stretch) {
+  const auto& a = kb.args();
+  Value* const columns = kb.sub(stretch.end, stretch.n0);
+  Value* const to = packed_c_base(kb, stretch);
+  const bool stretches = takes_stretches(kb.spec());
+  Value* const row_bytes = stretches ? kb.i64(kPackedRowOfC * 4) : packed_row_bytes(kb, columns);
+  if (kb.spec().layout_c == Layout::kRowMajor) {
+    Value* const from = kb.at(a.c, kb.mul(stretch.n0, kb.i64(kb.c_bytes())));
+    widen_lines(kb, {from, a.ldc_bytes, a.rows_in, columns, to, row_bytes});
+  } else {
+    Value* const from = kb.at(a.c, kb.mul(stretch.n0, a.ldc_bytes));
+    transpose_copy(kb, {from, a.ldc_bytes, a.rows_in, columns, to, row_bytes});
+  }
+  return {to, row_bytes, kb.i64(4), stretches};
+}
+
 // [n/g][k]: interleaving is enough, since a tile's rows of C are neighbours.
 DenseC copy_c(KernelBuilder& kb, const Stretch& stretch, Value* from) {
   const auto& a = kb.args();
   Value* const to = packed_c_base(kb, stretch);
-  // packed_row_of_c(), computed at run time.
-  Value* const lanes = kb.ir().CreateOr(kb.round_up_to_lanes(a.rows_in), kb.i64(kLineFloats));
-  Value* const column_bytes = kb.mul(lanes, kb.i64(4));
+  Value* const column_bytes = packed_row_bytes(kb, a.rows_in);
   copy_groups(kb, stretch, {from, a.ldc_bytes, a.rows_in, to, column_bytes});
   return {to, kb.i64(4), column_bytes, true};
 }
@@ -161,16 +185,12 @@ PanelOfB panel_of_b(KernelBuilder& kb, const Stretch& stretch, Value* first) {
 
 DenseC dense_c(KernelBuilder& kb, const Stretch& stretch) {
   const auto& a = kb.args();
+  if (packs_c(kb.spec()) && kb.group() == 1) return transpose_or_widen_c(kb, stretch);
   if (kb.spec().layout_c == Layout::kRowMajor)
     return {kb.at(a.c, kb.mul(stretch.n0, kb.i64(kb.c_bytes()))), a.ldc_bytes, kb.i64(4), false};
   Value* const start = kb.at(a.c, kb.mul(stretch.n0, a.ldc_bytes));
   if (!packs_c(kb.spec())) return {start, kb.i64(4), a.ldc_bytes, true};
-  if (kb.group() != 1) return copy_c(kb, stretch, start);
-  Value* const to = packed_c_base(kb, stretch);
-  Value* const row_bytes = kb.i64(kPackedRowOfC * 4);
-  transpose_copy(kb,
-                 {start, a.ldc_bytes, a.rows_in, kb.sub(stretch.end, stretch.n0), to, row_bytes});
-  return {to, row_bytes, kb.i64(4), true};
+  return copy_c(kb, stretch, start);
 }
 
 }  // namespace lacuna

@@ -6,8 +6,9 @@
 // Scratch with packing, in 32-bit lanes (scratch_floats() in call_layout.cpp agrees; up() rounds up to whole vectors, g is
 // the group, `columns` those of a stretch, see takes_stretches()):
 //   up(columns)/g * up(r)            the panel of B, [n/g][r]
-//   up(rows_in) * kPackedRowOfC      with packs_c(), f32: a stretch of C, [k][n]
-//   up(columns)/g * packed_row_of_c()   with packs_c(), narrow: [n/g][k]
+//   up(rows_in) * kPackedRowOfC      with packs_c(), f32 and widened: a stretch of C, [k][n]; rows of packed_row_of_c()
+//                                    where it is the whole C
+//   up(columns)/g * packed_row_of_c()   with packs_c(), groups: [n/g][k]
 #pragma once
 
 #include "templates/llvm/dense_tile.h"
@@ -32,7 +33,7 @@ struct DenseC {
   llvm::Value* row_bytes = nullptr;
   llvm::Value* column_bytes = nullptr;
   bool rows_reachable =
-      false;  // row_bytes is a small constant: displacements reach all rows of a tile
+      false;  // displacements reach all rows of a tile: row_bytes is a small constant
 };
 [[nodiscard]] DenseC dense_c(KernelBuilder& kb, const Stretch& stretch);
 

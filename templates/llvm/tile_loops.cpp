@@ -77,7 +77,8 @@ BlockShape block_shape(const KernelSpec& spec) {
   const std::int64_t block_bytes = column_bytes * (bsr.c / bsr.group);
   if (spec.op != Op::kSpmmTransposed)
     return {bsr.r, bsr.c / bsr.group, lane_bytes, column_bytes, block_bytes};
-  if (stages_values(spec)) return {bsr.c, bsr.r / bsr.group, 4, bsr.c * 4LL, block_bytes};
+  if (stages_values(spec) && !widens(spec))
+    return {bsr.c, bsr.r / bsr.group, 4, bsr.c * 4LL, block_bytes};
   return {bsr.c, bsr.r, column_bytes, lane_bytes, block_bytes};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <fmt/format.h>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,20 @@ TEST(Listing, PairsAreMultipliedWithTheBroadcastFolded) {
   EXPECT_EQ(column.spilled_vectors_in_loops, 0);
 }
 
+// The FMAs are those of f32, with the broadcast folded; only packing and storing convert.
+TEST(Listing, WidenedBf16IsMultipliedAsF32) {
+  for (const char* const format : {"bsr16x1", "jam4"}) {
+    const std::string shape = std::string(format) == "jam4" ? "mr4nv2" : "mr16nv1";
+    const auto listing =
+        list(fmt::format("spmm_{}_bf16_brow_crow_sapphire_rapids_row_{}ku1_to_pack", format, shape),
+             "sapphire-rapids");
+    EXPECT_EQ(count(listing.assembly, "vdpbf16ps"), 0U);
+    EXPECT_GE(count(listing.assembly, "vfmadd"), 16U);
+    EXPECT_LE(count(listing.assembly, "vpmovzxwd"), 4U);
+    EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
+  }
+}
+
 TEST(Listing, BytesAreMultipliedWithTheBroadcastFolded) {
   const auto listing = list("spmm_bsr16x4g4_s8u8f32_brow_crow_zen4_row_mr16nv1ku1_po_pack", "zen4");
   EXPECT_GE(count(listing.assembly, "vpdpbusd"), 16U);
@@ -123,6 +138,21 @@ TEST(Listing, VectorsOfIndicesArePermutedOrGathered) {
     EXPECT_EQ(listing->spilled_vectors_in_loops, 0);
   }
   EXPECT_EQ(count(four.assembly, "vgatherdps") + count(five.assembly, "vgatherdps"), 0U);
+}
+
+// With a row-major C the weights come first, transposed into scratch, and B is packed.
+TEST(Listing, TheMatrixUnitTakesRowMajorOperands) {
+  const auto listing = list(
+      "spmm_bsr32x32g2_bf16f32_brow_crow_sapphire_rapids_amx_mr2nv2ku1_po_pack", "sapphire-rapids");
+  EXPECT_EQ(count(listing.assembly, "tdpbf16ps"), 4U + 2 + 2);
+  EXPECT_EQ(count(listing.assembly, "ldtilecfg"), 1U);
+  const auto bytes = list("spmm_bsr32x64g4_s8u8f32_brow_crow_sapphire_rapids_amx_mr2nv2ku1_po_pack",
+                          "sapphire-rapids");
+  EXPECT_EQ(count(bytes.assembly, "tdpbsud"), 4U + 2 + 2);
+  const auto transposed =
+      list("spmm_transposed_bsr32x32g2_bf16_bcol_ccol_sapphire_rapids_amx_mr2nv2ku1_po_pack",
+           "sapphire-rapids");
+  EXPECT_EQ(count(transposed.assembly, "tdpbf16ps"), 4U + 2 + 2);
 }
 
 TEST(Listing, PairsAreWidenedWhereTheTargetCannotMultiplyThem) {
@@ -239,7 +269,8 @@ std::vector<KernelSpec> sampled_specs(const Target& target) {
     for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
       for (const Format& format : {Format{Bsr{32, 32}}, Format{Bsr{16, 1}}, Format{Bsr{8, 8}},
                                    Format{Jam{4}}, Format{Jam{6}}}) {
-        KernelSpec spec{op, ElementTypes::kF32, layout, layout, Epilogue{}, true, format, {}};
+        const ElementTypes types = turn % 3 == 2 ? ElementTypes::kBf16 : ElementTypes::kF32;
+        KernelSpec spec{op, types, layout, layout, Epilogue{}, true, format, {}};
         const auto schedules = enumerate_schedules(spec, target);
         EXPECT_FALSE(schedules.empty());
         for (std::size_t i = turn++ % schedules.size(); i < schedules.size();

@@ -60,32 +60,51 @@ std::vector<Target> test_targets() {
 constexpr std::array<Bsr, 9> kGroupedBlocks = {
     {{1, 16}, {2, 2}, {4, 4}, {8, 8}, {16, 4}, {16, 16}, {32, 32}, {6, 10}, {64, 64}}};
 
-std::vector<Format> formats_for(Op op, ElementTypes types) {
+std::vector<Format> formats_in_groups(Op op, ElementTypes types) {
   const std::int32_t group = group_elements(types);
   std::vector<Format> formats;
-  if (group > 1) {
-    for (const Bsr& block : kGroupedBlocks)
-      if (block.c % group == 0 && (op != Op::kSpmmTransposed || block.r % group == 0) &&
-          (op == Op::kSpmm || !are_integers(types)))
-        formats.emplace_back(Bsr{block.r, block.c, group});
-    return formats;
-  }
-  // Of codebooks the code of c4, c5 and c6 differs; the others have its ends tested.
-  if (has_codebook(types)) {
-    if (op == Op::kSddmm) return formats;
-    formats = {Bsr{16, 16}, Jam{4}};
-    if (types == ElementTypes::kC4F32 || types == ElementTypes::kC8F32)
-      formats.insert(formats.end(), {Bsr{5, 7}, Bsr{1, 1}, Bsr{4, 4}, Bsr{16, 1}, Bsr{32, 32},
-                                     Bsr{64, 1}, Jam{1}, Jam{6}});
-    return formats;
-  }
-  formats.assign(kBlocks.begin(), kBlocks.end());
+  for (const Bsr& block : kGroupedBlocks)
+    if (block.c % group == 0 && (op != Op::kSpmmTransposed || block.r % group == 0) &&
+        (op == Op::kSpmm || !are_integers(types)))
+      formats.emplace_back(Bsr{block.r, block.c, group});
+  return formats;
+}
+
+// Of codebooks the code of c4, c5 and c6 differs; the others have its ends tested.
+std::vector<Format> formats_of_codebooks(Op op, ElementTypes types) {
+  if (op == Op::kSddmm) return {};
+  std::vector<Format> formats{Bsr{16, 16}, Jam{4}};
+  if (types == ElementTypes::kC4F32 || types == ElementTypes::kC8F32)
+    formats.insert(formats.end(), {Bsr{5, 7}, Bsr{1, 1}, Bsr{4, 4}, Bsr{16, 1}, Bsr{32, 32},
+                                   Bsr{64, 1}, Jam{1}, Jam{6}});
+  return formats;
+}
+
+std::vector<Format> formats_one_by_one() {
+  std::vector<Format> formats(kBlocks.begin(), kBlocks.end());
   for (std::int32_t r = 1; r <= kMaxJam; ++r)
     formats.emplace_back(Jam{r});
-  formats.insert(formats.end(), kNofMs.begin(), kNofMs.end());
-  if (op == Op::kSpmm)
-    for (const std::int32_t r : {1, 3, 16, 24, kMaxBaked})
-      formats.emplace_back(Baked{r});
+  return formats;
+}
+
+// Of bf16 one by one, whose kernels are those of f32 between packing and storing, a few in turn for the specification of
+// that number.
+std::vector<Format> formats_for(Op op, ElementTypes types, std::size_t number) {
+  if (has_codebook(types)) return formats_of_codebooks(op, types);
+  std::vector<Format> single = formats_one_by_one();
+  if (group_elements(types) == 1) {
+    single.insert(single.end(), kNofMs.begin(), kNofMs.end());
+    if (op == Op::kSpmm)
+      for (const std::int32_t r : {1, 3, 16, 24, kMaxBaked})
+        single.emplace_back(Baked{r});
+    return single;
+  }
+  std::vector<Format> formats = formats_in_groups(op, types);
+  if (are_integers(types)) return formats;
+  constexpr std::size_t kInTurn = 5, kStep = 3;
+  EXPECT_EQ(std::gcd(kStep, single.size()), 1U);
+  for (std::size_t i = 0; i < kInTurn; ++i)
+    formats.push_back(single[(number * kInTurn + i) * kStep % single.size()]);
   return formats;
 }
 
@@ -129,13 +148,13 @@ std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, std::size_t number
 // Every specification, without schedule.
 std::vector<KernelSpec> all_specs() {
   std::vector<KernelSpec> specs;
-  std::size_t number = 0;
+  std::size_t number = 0, combination = 0;
   for (const auto& [op, op_name] : EnumNames<Op>::kNames)
     for (const auto& [layout_b, b_name] : EnumNames<Layout>::kNames)
       for (const auto& [layout_c, c_name] : EnumNames<Layout>::kNames)
         for (const bool accumulate : {false, true})
           for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
-            for (const Format& format : formats_for(op, types))
+            for (const Format& format : formats_for(op, types, combination++))
               for (const Epilogue& epilogue : epilogues_of(op, types, number++))
                 specs.push_back({op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
@@ -225,7 +244,7 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     // Edge blocks in both directions, in one, in none; one block row; one block column.
     shape.m = std::array<std::int64_t, 5>{2 * r + r / 2 + 1, 3 * r, r + 1, 4 * r, r}.at(i % 5);
     shape.k = std::array<std::int64_t, 5>{3 * c + c / 2 + 1, 2 * c + 1, 3 * c, c, 5 * c}.at(i % 5);
-    shape.m = (shape.m + group - 1) / group * group;
+    if (kernel_case.spec.op == Op::kSpmmTransposed) shape.m = (shape.m + group - 1) / group * group;
     shape.k = (shape.k + group - 1) / group * group;
     shape.n = widths[i];
     shape.mask = std::array{MaskKind::kRandom, MaskKind::kEmptyPanels, MaskKind::kFull,
@@ -260,7 +279,10 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     const bool transposed = spec.op == Op::kSpmmTransposed;
     const std::int64_t height = transposed ? c : r;
     const std::int64_t extent = (panels_per_group(spec) + 1) * height + height / 2;
-    (transposed ? shape.k : shape.m) = (extent + group - 1) / group * group;
+    if (transposed)
+      shape.k = (extent + group - 1) / group * group;
+    else
+      shape.m = extent;
   }
   // Several chunks, blocks that begin in one and end in the next, and a last one of a few rows.
   if (spec.schedule.kc > 0)

@@ -58,11 +58,12 @@ Result<std::vector<KernelChoice>> choose_by_options(const RequestOptions& option
   }
   std::vector<KernelChoice> choices;
   for (const Problem& problem : problems) {
-    const Format grouped = in_groups(format, group_elements(problem.types));
-    KernelSpec spec = make_kernel_spec(problem, grouped, Schedule{});
-    for (const Schedule& schedule : enumerate_schedules(spec, target)) {
-      spec.schedule = schedule;
-      choices.push_back({spec, target});
+    for (const Format& stored : stored_as(format, problem.types)) {
+      KernelSpec spec = make_kernel_spec(problem, stored, Schedule{});
+      for (const Schedule& schedule : enumerate_schedules(spec, target)) {
+        spec.schedule = schedule;
+        choices.push_back({spec, target});
+      }
     }
   }
   if (choices.empty())

@@ -32,7 +32,7 @@ typedef struct lacuna_kernel_args {{
   const int64_t* ptr;    /* entries of panel p are [ptr[p], ptr[p + 1]); jammed rows: see the kernel */
   const int32_t* origin; /* per entry: its first row of B or C, as the kernel says */
   const int32_t* block;  /* per entry: the block's number in values; NULL: the entry's own number */
-  const int64_t* first_value; /* jammed rows, baked panels: per panel, where its values begin; else NULL */
+  const int64_t* first_value; /* jammed rows, baked panels: [panels + 1] where their values begin; else NULL */
   const void* b;
   void* c;               /* written by spmm and spmm_transposed, read by sddmm */
   const float* bias;     /* indexed by C's row; NULL without a bias in the epilogue */
@@ -129,7 +129,7 @@ std::string types_words(const KernelSpec& spec) {
       type_words(types.dense), type_words(sddmm ? types.dense : types.result));
   if (const std::int32_t group = group_of(spec.format); group != 1)
     text += fmt::format(" * {} a multiple of {}.\n",
-                        are_integers(spec.types) ? "K is" : "M and K are", group);
+                        spec.op == Op::kSpmmTransposed ? "M and K are" : "K is", group);
   return text;
 }
 

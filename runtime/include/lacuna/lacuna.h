@@ -137,8 +137,7 @@ enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
 /* Types of elements: of A's values where they are read, of B (for SDDMM of C too), and of the result (C; for SDDMM A's
  * values). What an epilogue reads: scale and bias are f32, dense operands of the result's type.
  *
- * bf16 is the upper half of an f32; products and sums are f32, results are rounded to nearest, ties to even. K must be
- * even, for SPMM_TRANSPOSED M too.
+ * bf16 is the upper half of an f32; products and sums are f32, results are rounded to nearest, ties to even.
  * s8 and u8 (SPMM only) are multiplied and summed exactly, in 32 bits with wrap-around; an f32 or bf16 result is the sum,
  * converted on its way through the epilogue, whose scales give it its size. K must be a multiple of 4. Machines without
  * instructions for them answer LACUNA_ERROR_UNSUPPORTED.

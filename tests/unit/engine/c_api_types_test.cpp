@@ -29,14 +29,15 @@ class CApiTypes : public CApi {
     lacuna_plan_destroy(plan_);
     CApi::TearDown();
   }
-  // Blocks of 8 x 8, the mask's own. Returns the status.
-  lacuna_status plan_for(std::vector<lacuna_problem> problems) {
+  // Blocks of 8 x 8, the mask's own, where no format is named. Returns the status.
+  lacuna_status plan_for(std::vector<lacuna_problem> problems, const char* format = nullptr) {
     lacuna_plan_destroy(plan_);
     plan_ = nullptr;
     lacuna_plan_options options{};
     options.struct_size = sizeof options;
     options.block_r = options.block_c = 8;
     options.exact = 1;
+    options.format = format;
     return lacuna_plan_create(context_, mask_, problems.data(), problems.size(), &options, &plan_);
   }
   static lacuna_problem problem_of(std::int32_t types, std::int32_t op = LACUNA_OP_SPMM) {
@@ -81,9 +82,14 @@ lacuna_operands operands_of(void* values, const std::vector<Element>& b, void* c
   return operands;
 }
 
-TEST_F(CApiTypes, MultipliesBf16) {
-  ASSERT_EQ(plan_for({problem_of(LACUNA_TYPES_BF16)}), LACUNA_OK) << lacuna_last_error();
-  EXPECT_EQ(first_kernel().rfind("spmm_bsr8x8g2_bf16_brow_crow_", 0), 0U) << first_kernel();
+// In pairs, and one by one.
+class CApiBf16 : public CApiTypes, public testing::WithParamInterface<const char*> {};
+
+TEST_P(CApiBf16, IsMultiplied) {
+  const std::string format = GetParam();
+  ASSERT_EQ(plan_for({problem_of(LACUNA_TYPES_BF16)}, format.c_str()), LACUNA_OK)
+      << lacuna_last_error();
+  EXPECT_EQ(first_kernel().rfind("spmm_" + format + "_bf16_brow_crow_", 0), 0U) << first_kernel();
   EXPECT_EQ(lacuna_plan_type_of_values(plan_, 0), LACUNA_TYPE_BF16);
   EXPECT_EQ(lacuna_plan_type_of_b(plan_, 0), LACUNA_TYPE_BF16);
   EXPECT_EQ(lacuna_plan_type_of_c(plan_, 0), LACUNA_TYPE_BF16);
@@ -104,6 +110,9 @@ TEST_F(CApiTypes, MultipliesBf16) {
       EXPECT_EQ(c[static_cast<std::size_t>(i * kN + n)], Bf16(sum));
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Formats, CApiBf16, testing::Values("bsr8x8g2", "bsr8x1", "jam4"),
+                         [](const auto& test) { return std::string(test.param); });
 
 // A trainer's problems of mixed precision: values and their gradient differ in type.
 TEST_F(CApiTypes, UnpacksTheGradientInItsOwnType) {

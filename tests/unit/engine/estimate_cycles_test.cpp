@@ -42,6 +42,9 @@ TEST(EstimateCycles, IsBoundByTheBusiestResource) {
   work.vector_loads = 800;
   work.broadcasts = 800;
   EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1200);
+  work.dots_bf16 = 100;
+  target.pipes.dot_bf16_per_cycle = 0.25;
+  EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1400);
   work.stores = 1500;
   EXPECT_DOUBLE_EQ(estimate_cycles(work, target), 1500);
   work.shuffles = 10;

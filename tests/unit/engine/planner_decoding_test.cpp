@@ -95,14 +95,5 @@ TEST(DefaultPlanner, DecodesNOfMInItsFormat) {
   }
 }
 
-TEST(CandidateFormats, OfPairsHaveNoNOfM) {
-  const Mask mask = make_random_nm_mask(64, 128, 2, 4, 1).value();
-  PlanRequest request = request_for(mask);
-  request.problems[0].n = 1;
-  request.problems[0].types = ElementTypes::kBf16;
-  for (const Format& format : candidate_formats(request))
-    EXPECT_TRUE(std::holds_alternative<Bsr>(format)) << to_text(format);
-}
-
 }  // namespace
 }  // namespace lacuna

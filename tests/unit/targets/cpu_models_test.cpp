@@ -59,10 +59,12 @@ TEST(CpuModels, ChoosesWidthRegistersAndPipes) {
   EXPECT_EQ(zen4.target.vector_registers, 32);
   EXPECT_EQ(zen4.target.pipes.fma_per_cycle, 1);
   EXPECT_EQ(zen4.target.pipes.load_per_cycle, 1);
+  EXPECT_EQ(zen4.target.pipes.dot_bf16_per_cycle, 1);
   EXPECT_EQ(zen4.note, "");
   const auto rapids = describe(testing::fake_sapphire_rapids(0xa0671));
   EXPECT_EQ(rapids.target.pipes.fma_per_cycle, 2);
   EXPECT_EQ(rapids.target.pipes.load_per_cycle, 2);
+  EXPECT_EQ(rapids.target.pipes.dot_bf16_per_cycle, 0.5);
   const auto haswell = describe(testing::fake_haswell());
   EXPECT_EQ(haswell.target.vector_bits, 256);
   EXPECT_EQ(haswell.target.vector_registers, 16);

@@ -36,7 +36,8 @@ TEST(TargetYaml, ReadsEveryField) {
   const auto target = parse_target(
       "schema: 1\nname: big\nisa: cuda\nvector_bits: 128\nvector_registers: 255\ncode_limit_bytes: "
       "128K\n"
-      "pipes: {fma_per_cycle: 2.5, load_per_cycle: 1e0, broadcast_per_cycle: 3, store_per_cycle: "
+      "pipes: {fma_per_cycle: 2.5, dot_bf16_per_cycle: 0.25, load_per_cycle: 1e0, "
+      "broadcast_per_cycle: 3, store_per_cycle: "
       "0.5, fma_latency: 6}\n"
       "caches: {l1d_bytes: 48K, l2_bytes: 2M, l3_bytes: 1G, line_bytes: 128}\n"
       "gpu:\n  compute_capability: 90\n  sm_count: 132\n  shared_bytes_per_sm: 233472\n"
@@ -50,6 +51,7 @@ TEST(TargetYaml, ReadsEveryField) {
   expected.vector_registers = 255;
   expected.code_limit_bytes = 128 << 10;
   expected.pipes = {.fma_per_cycle = 2.5,
+                    .dot_bf16_per_cycle = 0.25,
                     .load_per_cycle = 1,
                     .broadcast_per_cycle = 3,
                     .store_per_cycle = 0.5,
@@ -128,10 +130,11 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"UnknownNestedKey", with("caches:\n  l1d_bytes: 32K\n  l4_bytes: 1"),
               "f.yaml:9: caches.l4_bytes: unknown key, allowed are: l1d_bytes, l2_bytes, l3_bytes, "
               "line_bytes"},
-        Fault{"NestedSchema", with("pipes: {schema: 1}"),
-              "f.yaml:7: pipes.schema: unknown key, allowed are: fma_per_cycle, load_per_cycle, "
-              "broadcast_per_cycle, "
-              "store_per_cycle, fma_latency"},
+        Fault{
+            "NestedSchema", with("pipes: {schema: 1}"),
+            "f.yaml:7: pipes.schema: unknown key, allowed are: fma_per_cycle, dot_bf16_per_cycle, "
+            "load_per_cycle, broadcast_per_cycle, "
+            "store_per_cycle, fma_latency"},
         Fault{"Twice", with("isa: x86_64"), "f.yaml:7: isa: is given twice"},
         Fault{"ListAsKey", with("? [a]\n: 1"), "f.yaml:7: a key must be a plain word"}),
     [](const auto& test) { return test.param.name; });

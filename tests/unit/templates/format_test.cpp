@@ -47,12 +47,6 @@ TEST(Format, RefusesGroupsThatCannotBe) {
             "the 3 columns of a block are not a multiple of group 2");
 }
 
-TEST(Format, WithoutGroupsStandsForGroups) {
-  EXPECT_EQ(in_groups(Bsr{16, 8}, 2), (Format{Bsr{16, 8, 2}}));
-  EXPECT_EQ(in_groups(Bsr{16, 8, 4}, 2), (Format{Bsr{16, 8, 4}}));
-  EXPECT_EQ(in_groups(Jam{4}, 2), (Format{Jam{4}}));
-}
-
 TEST(Format, IsClampedToTheMatrix) {
   EXPECT_EQ(clamped_to(Bsr{16, 8}, 100, 100), (Bsr{16, 8}));
   EXPECT_EQ(clamped_to(Bsr{16, 8}, 5, 3), (Bsr{5, 3}));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules for jammed rows, pairs of bf16 and the matrix unit; those for blocks of f32 are tested through the kernels they admit.
+// The rules for jammed rows and chunks; those for narrow types: type_rules_test.cpp; those for blocks of f32 are tested
+// through the kernels they admit.
 #include "templates/registry.h"
 
-#include <array>
 #include <string>
 #include <vector>
 
@@ -14,66 +14,6 @@
 
 namespace lacuna {
 namespace {
-
-KernelSpec pair_spec(Op op, const Bsr& block, const Schedule& schedule) {
-  KernelSpec spec;
-  spec.op = op;
-  spec.types = ElementTypes::kBf16;
-  spec.format = block;
-  spec.schedule = schedule;
-  return spec;
-}
-
-TEST(PairSchedules, AreThereForEveryOperationAndLayout) {
-  for (const char* const name : {"zen4", "skylake-x", "x86-64-v3"}) {
-    const Target target = find_target(name).value();
-    for (const Op op : {Op::kSpmm, Op::kSpmmTransposed, Op::kSddmm})
-      for (const Layout b : {Layout::kRowMajor, Layout::kColMajor})
-        for (const Layout c : {Layout::kRowMajor, Layout::kColMajor})
-          for (const Bsr block : {Bsr{2, 2, 2}, Bsr{16, 16, 2}, Bsr{64, 2, 2}, Bsr{2, 64, 2}}) {
-            KernelSpec spec = pair_spec(op, block, {});
-            spec.layout_b = b;
-            spec.layout_c = c;
-            EXPECT_FALSE(enumerate_schedules(spec, target).empty())
-                << name << " " << to_text(op) << " " << to_text(spec.format);
-          }
-  }
-}
-
-TEST(PairSchedules, BreakTheseRules) {
-  const Target zen4 = find_target("zen4").value();
-  const auto fault = [&](const KernelSpec& spec, const Target& target) {
-    const auto legal = check_schedule(spec, target);
-    return legal ? std::string() : legal.error().message;
-  };
-  const Schedule row{Strategy::kRowTile, 4, 2, 1, LoopOrder::kPanelOuter, true};
-  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 2, 2}, row), zen4), "");
-  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 2, 1}, row), zen4),
-            "bsr16x2 stores groups of 1, bf16 needs 2");
-  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {3, 4, 2}, row), zen4),
-            "the 3 rows of a block are not a multiple of group 2");
-  KernelSpec jammed = pair_spec(Op::kSpmm, {16, 2, 2}, row);
-  jammed.format = Jam{4};
-  EXPECT_EQ(fault(jammed, zen4), "jammed rows are for f32, not for bf16");
-  Schedule changed = row;
-  changed.pack = false;
-  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 2, 2}, changed), zen4),
-            "the row strategy needs pack with a column-major operand or narrow elements");
-  changed = row;
-  changed.order = LoopOrder::kTileOuter;
-  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
-            "a panel is transposed once: pairs of spmm_transposed need loop order po");
-  changed = {Strategy::kScatter, 4, 1, 1, LoopOrder::kTileOuter, true};
-  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
-            "the scatter strategy is for f32, not for bf16");
-  changed = {Strategy::kSddmmTile, 3, 1, 1, LoopOrder::kPanelOuter, true};
-  EXPECT_EQ(fault(pair_spec(Op::kSddmm, {16, 16, 2}, changed), zen4),
-            "mr 3 is not a multiple of group 2");
-  changed = row;
-  changed.ku = 2;
-  EXPECT_EQ(fault(pair_spec(Op::kSpmm, {16, 16, 2}, changed), find_target("skylake-x").value()),
-            "bf16 is widened on skylake-x, which needs ku 1");
-}
 
 // Once seen as spills of spmm_transposed_bsr8x8_f32_bcol_ccol_x86_64_v3_col_mr6nv1ku4_po_silu_residual.
 TEST(ColumnSchedules, UnrollLessBesideLongEpiloguesWithSixteenRegisters) {
@@ -92,75 +32,6 @@ TEST(ColumnSchedules, UnrollLessBesideLongEpiloguesWithSixteenRegisters) {
   spec.schedule.ku = 4;
   spec.epilogue = {.bias = true, .activation = Activation::kRelu};
   EXPECT_TRUE(check_schedule(spec, narrow));
-}
-
-TEST(CodebookSchedules, AreThoseOfF32ThatReadStoredValues) {
-  const Target zen4 = find_target("zen4").value();
-  const auto message = [&](const KernelSpec& spec) {
-    const auto legal = check_schedule(spec, zen4);
-    return legal ? std::string() : legal.error().message;
-  };
-  KernelSpec spec;
-  spec.types = ElementTypes::kC6F32;
-  spec.format = Bsr{16, 16};
-  spec.layout_b = spec.layout_c = Layout::kColMajor;
-  spec.schedule = {Strategy::kColumnTile, 24, 1, 1, LoopOrder::kPanelOuter, false};
-  EXPECT_EQ(message(spec), "");
-  spec.schedule.mr = 28;  // f32 has room for it, indices have not
-  EXPECT_EQ(message(spec), "mr 28 x nv 1 needs 32 vector registers, zen4 has 30 to use");
-  spec.op = Op::kSpmmTransposed;
-  EXPECT_EQ(message(spec), "the col strategy of spmm_transposed has no codebooks, not c6f32");
-  spec.op = Op::kSddmm;
-  EXPECT_EQ(message(spec), "c6f32 is not for sddmm");
-  EXPECT_TRUE(enumerate_schedules(spec, zen4).empty());
-}
-
-TEST(ByteSchedules, NeedTheInstructionOrTheMatrixUnit) {
-  KernelSpec spec = pair_spec(Op::kSpmm, {16, 16, 4},
-                              {Strategy::kRowTile, 4, 2, 1, LoopOrder::kPanelOuter, true});
-  spec.types = ElementTypes::kS8U8F32;
-  EXPECT_TRUE(check_schedule(spec, find_target("zen4").value()));
-  EXPECT_EQ(check_schedule(spec, find_target("skylake-x").value()).error().message,
-            "skylake-x has no instruction for s8u8f32 (VPDPBUSD)");
-  EXPECT_TRUE(enumerate_schedules(spec, find_target("x86-64-v3").value()).empty());
-  spec.op = Op::kSddmm;
-  EXPECT_EQ(check_schedule(spec, find_target("zen4").value()).error().message,
-            "s8u8f32 is for spmm only");
-  spec.op = Op::kSpmm;
-  spec.layout_b = spec.layout_c = Layout::kColMajor;
-  spec.schedule = {Strategy::kColumnTile, 4, 1, 2, LoopOrder::kPanelOuter, false};
-  EXPECT_EQ(check_schedule(spec, find_target("zen4").value()).error().message,
-            "the col strategy of bytes needs ku 1");
-}
-
-TEST(MatrixSchedules, BreakTheseRules) {
-  const Target sapphire = find_target("sapphire-rapids").value();
-  const auto fault = [&](const Bsr& block, const Schedule& schedule) {
-    KernelSpec spec = pair_spec(Op::kSpmm, block, schedule);
-    spec.layout_b = spec.layout_c = Layout::kColMajor;
-    const auto legal = check_schedule(spec, sapphire);
-    return legal ? std::string() : legal.error().message;
-  };
-  const Schedule amx{Strategy::kMatrixTile, 2, 2, 1, LoopOrder::kPanelOuter, false};
-  EXPECT_EQ(fault({32, 32, 2}, amx), "");
-  EXPECT_EQ(fault({16, 32, 2}, amx),
-            "the 16 rows of a block are not a multiple of nv 2 tiles of 16");
-  EXPECT_EQ(fault({32, 48, 2}, amx), "the 48 columns of a block are not a multiple of a tile's 32");
-  Schedule changed = amx;
-  changed.mr = 3;
-  EXPECT_EQ(fault({32, 32, 2}, changed), "mr 3 x nv 2 needs 10 tiles, there are 8");
-  changed = amx;
-  changed.ku = 2;
-  EXPECT_EQ(fault({32, 32, 2}, changed), "the amx strategy needs ku 1, without pack");
-  KernelSpec spec = pair_spec(Op::kSpmm, {32, 32, 2}, amx);
-  EXPECT_EQ(check_schedule(spec, sapphire).error().message,
-            "the amx strategy needs column-major B and C");
-  EXPECT_EQ(check_schedule(spec, find_target("zen4").value()).error().message,
-            "zen4 has no matrix unit for bf16");
-  spec.types = ElementTypes::kF32;
-  spec.format = Bsr{32, 32};
-  EXPECT_EQ(check_schedule(spec, sapphire).error().message,
-            "the amx strategy is for spmm of bf16 and bytes");
 }
 
 KernelSpec jam_spec(Op op, const Schedule& schedule) {
@@ -270,7 +141,7 @@ TEST(JamSchedules, RefuseWhatTheKernelsCannotDo) {
        "sddmm of jammed rows needs nv 1 and order po"},
       {Op::kSddmm,
        {.strategy = kDot, .mr = 4, .pack = true},
-       "sddmm of jammed rows packs column-major operands, and no others"}};
+       "sddmm of jammed rows packs column-major operands and narrow elements, and no others"}};
   const Target target = find_target("zen4").value();
   for (const Broken& broken : cases) {
     const auto legal = check_schedule(jam_spec(broken.op, broken.schedule), target);

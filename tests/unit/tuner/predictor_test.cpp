@@ -110,8 +110,26 @@ TEST(MachineRates, TakesMeasuredValuesWhereThereAreSome) {
   const MachineRates rates = make_machine_rates(target, &profile);
   EXPECT_DOUBLE_EQ(rates.vector_fmas, 2e9);  // 64 GFLOP/s / (2 flop x 16 lanes)
   EXPECT_DOUBLE_EQ(rates.l2_bytes, 1e11);
+  EXPECT_DOUBLE_EQ(rates.dots_bf16, 3e9);  // not measured: one a cycle
+  profile.fma_bf16_gflops = 32;
+  EXPECT_DOUBLE_EQ(make_machine_rates(target, &profile).dots_bf16, 0.5e9);
   EXPECT_DOUBLE_EQ(rates.clock_hz, 3e9);  // not measured: assumed
   EXPECT_FALSE(make_machine_rates(target, nullptr).measured);
+}
+
+// Three products of tiles in flight are enough: more sums must not look faster.
+TEST(Predictor, MoreTilesOfSumsDoNotMultiplyFaster) {
+  const Target target = find_target("sapphire-rapids").value();
+  const MachineRates rates = make_machine_rates(target, nullptr);
+  const BlockCounts counts{
+      .panels = 16, .blocks = 64, .weights = 64 * 512, .rows_out = 256, .rows_in = 512};
+  const auto fma_s = [&](const char* schedule) {
+    const std::string name =
+        std::string("spmm_bsr16x32g2_bf16_bcol_ccol_sapphire_rapids_") + schedule;
+    return predict(parse_kernel_name(name).value().spec, target, rates, counts, 320, 1).fma_s;
+  };
+  EXPECT_DOUBLE_EQ(fma_s("amx_mr4nv1ku1_po"), fma_s("amx_mr5nv1ku1_po"));
+  EXPECT_LT(fma_s("amx_mr4nv1ku1_po"), fma_s("amx_mr2nv1ku1_po"));
 }
 
 TEST(RankCandidates, IsSortedCompleteAndExact) {
@@ -149,12 +167,11 @@ TEST(RankCandidates, SaysWhyThereAreNone) {
   ASSERT_FALSE(bytes);
   EXPECT_EQ(bytes.error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(bytes.error().message, "x86-64-v3 has no instruction for s8s8f32 (VPDPBUSD)");
-  request.problems[0].types = ElementTypes::kBf16;
   request.padding = Padding::kExact;
-  const auto pairs = rank_candidates(request, make_machine_rates(request.target, nullptr));
-  ASSERT_FALSE(pairs);
-  EXPECT_EQ(pairs.error().message,
-            "no format with groups of 2, which bf16 needs, stores exactly this mask");
+  const auto exact = rank_candidates(request, make_machine_rates(request.target, nullptr));
+  ASSERT_FALSE(exact);
+  EXPECT_EQ(exact.error().message,
+            "no format with groups of 4, which s8s8f32 needs, stores exactly this mask");
 }
 
 TEST(RankCandidates, RefusesABadRequest) {
