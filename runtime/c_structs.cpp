@@ -56,6 +56,7 @@ Result<Epilogue> make_epilogue(const lacuna_problem& given) {
   LACUNA_TRY_VOID(require_in(given.scale, 0, LACUNA_SCALE_ROWS_COLUMNS, "scale"));
   LACUNA_TRY_VOID(require_in(given.activation, 0, LACUNA_ACTIVATION_SILU, "activation"));
   LACUNA_TRY_VOID(require_in(given.derivative, 0, 1, "derivative"));
+  LACUNA_TRY_VOID(require_in(given.glu, 0, 1, "glu"));
   LACUNA_TRY_VOID(require_in(given.gate, 0, 1, "gate"));
   LACUNA_TRY_VOID(require_in(given.residual, 0, 1, "residual"));
   const bool has_relu = given.epilogue == LACUNA_EPILOGUE_BIAS_RELU;
@@ -67,6 +68,7 @@ Result<Epilogue> make_epilogue(const lacuna_problem& given) {
   epilogue.bias = given.epilogue != LACUNA_EPILOGUE_NONE;
   epilogue.activation = has_relu ? Activation::kRelu : static_cast<Activation>(given.activation);
   epilogue.derivative = given.derivative == 1;
+  epilogue.glu = given.glu == 1;
   epilogue.gate = given.gate == 1;
   epilogue.residual = given.residual == 1;
   return epilogue;
@@ -78,6 +80,7 @@ Result<Problem> make_problem(const lacuna_problem& given, const Mask& mask) {
   LACUNA_TRY_VOID(require_in(given.layout_c, 0, LACUNA_COL_MAJOR, "layout_c"));
   LACUNA_TRY_VOID(require_in(given.accumulate, 0, 1, "accumulate"));
   LACUNA_TRY_VOID(require_in(given.types, 0, LACUNA_TYPES_C8_F32, "types"));
+  LACUNA_TRY_VOID(require_in(given.reserved, 0, 0, "reserved"));
   Problem problem;
   problem.op = static_cast<Op>(given.op);
   problem.m = mask.m();

@@ -55,7 +55,7 @@ Roles roles_of(const KernelSpec& spec, const Problem& problem, const Structure& 
   const auto [m, k] = std::pair(problem.m, problem.k);
   switch (spec.op) {
     case Op::kSpmm:
-      return {&index, m, k};
+      return {&index, rows_of_c(problem), k};
     case Op::kSpmmTransposed:
       return {&index, k, m};
     case Op::kSddmm:
@@ -207,6 +207,8 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
   made->plan_ = std::move(*plan);
   made->plan_.format = format_of(made->structure_);  // clamped to m and k
   made->problems_ = bound.problems;
+  for (const Problem& problem : bound.problems)
+    LACUNA_TRY_VOID(check_halves(problem, made->plan_.format));
   made->target_ = engine.target();
   made->threads_ = bound.threads;
   if (const auto* const baked = std::get_if<BakedStructure>(&made->structure_)) {
@@ -227,7 +229,8 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
     kernel.splits = allowed_splits(kernel.spec, made->target_);
     kernel.panel_cuts =
         cut_panels(panel_index(made->structure_, panel_direction(kernel.spec)),
-                   panel_cost(kernel.spec, made->target_, planning_n(bound.problems[i])), parts);
+                   panel_cost(kernel.spec, made->target_, planning_n(bound.problems[i])), parts,
+                   kernel.splits.halves);
     if (const std::int32_t kc = kernel.spec.schedule.kc; kc > 0) {
       const Roles roles = roles_of(kernel.spec, bound.problems[i], made->structure_);
       kernel.chunk_ptr = cut_into_chunks(*roles.index, kc, chunks_of(kernel.spec, roles.rows_in));
@@ -263,6 +266,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   call.target = &target_;
   call.function = kernel.function;
   call.args = make_args(roles, kernel.chunk_ptr, operands);
+  call.args.panel_end /= kernel.splits.halves;
   call.args.code = pattern_code_ == nullptr ? nullptr : pattern_code_->address();
   if (parallel.run != nullptr && parallel.threads > 1) {
     const std::int64_t per_thread = kernel.splits.repeats_packing ? 1 : kTasksPerThread;

@@ -18,10 +18,6 @@ std::int64_t rows_of_b(const Problem& problem) {
   return problem.op == Op::kSpmm ? problem.k : problem.m;
 }
 
-std::int64_t rows_of_c(const Problem& problem) {
-  return problem.op == Op::kSpmm ? problem.m : problem.k;
-}
-
 struct DenseOperand {
   const char* name;
   const char* ld_name;

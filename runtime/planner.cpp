@@ -112,6 +112,8 @@ Result<> check_pinned(const PlanRequest& request, const Format& format) {
   LACUNA_TRY_VOID(check_format(format));
   for (const Problem& problem : request.problems)
     LACUNA_TRY_VOID(check_operation(problem.op, problem.types, format));
+  for (const Problem& problem : request.problems)
+    LACUNA_TRY_VOID(check_halves(problem, clamped_to(format, problem.m, problem.k)));
   if (const auto* const nm = std::get_if<NofM>(&format)) return check_pinned_nm(request, *nm);
   if (std::holds_alternative<Jam>(format)) return {};
   const std::int32_t group = group_of_plan(request);
@@ -182,11 +184,26 @@ Result<> check_plan_request(const PlanRequest& request) {
   return {};
 }
 
+Result<> check_halves(const Problem& problem, const Format& format) {
+  if (!problem.epilogue.glu) return {};
+  if (std::holds_alternative<NofM>(format) || std::holds_alternative<Baked>(format))
+    return make_error(ErrorCode::kUnsupported, "glu is for blocks and jammed rows, not for {}",
+                      to_text(format));
+  const std::int32_t r = counted_as(format).r;
+  if (rows_of_c(problem) % r == 0) return {};
+  return make_error(ErrorCode::kInvalidArgument,
+                    "format {} has panels of {} rows, which do not divide the {} rows of a half, "
+                    "as glu needs",
+                    to_text(format), r, rows_of_c(problem));
+}
+
 std::vector<Format> candidate_formats(const PlanRequest& request) {
   const Mask& mask = *request.mask;
   std::vector<Format> formats;
   const auto add = [&](const Format& format) {
     const Format clamped = clamped_to(format, mask.m(), mask.k());
+    for (const Problem& problem : request.problems)
+      if (!check_halves(problem, clamped)) return;
     if (std::ranges::find(formats, clamped) == formats.end()) formats.push_back(clamped);
   };
   const auto add_stored = [&](const Format& format) {
@@ -247,7 +264,7 @@ BlockCounts block_counts(const Problem& problem, const Format& format, const Sto
                 [&](const auto& rows) { return panels_of(problem.m, rows.r); },
                 [&](const NofM&) { return panels_of(problem.m, kNmPanelRows); }},
       format);
-  counts.rows_out = transposed ? problem.k : problem.m;
+  counts.rows_out = rows_of_c(problem);
   counts.rows_in = transposed ? problem.m : problem.k;
   return counts;
 }
@@ -263,7 +280,7 @@ double longest_share(const Splits& splits, const BlockCounts& counts, std::int64
   const auto team = static_cast<double>(threads);
   const std::int64_t granule = std::max(1, splits.n_granule);
   const std::int64_t pieces =
-      (splits.panels ? std::max<std::int64_t>(1, counts.panels) : 1) *
+      (splits.panels ? std::max<std::int64_t>(1, counts.panels / splits.halves) : 1) *
       (splits.n ? std::max<std::int64_t>(1, (n + granule - 1) / granule) : 1);
   return std::ceil(static_cast<double>(pieces) / team) / static_cast<double>(pieces);
 }

@@ -66,12 +66,17 @@ class Planner {
 };
 
 // The formats considered for a mask: blocks with r and c from {1, 2, 4, 8, 16, 32, 64} clamped to m and k, without
-// duplicates, and 2, 4, 5 or 6 jammed rows (one is bsr1x1); blocks of narrow elements in whole groups (c; for
-// spmm_transposed r too), of bf16 also one by one (element_types.h); where all problems are spmm of at most 16 known
-// columns, the smallest of the usual N:M formats (M a power of two) to which the mask conforms, elsewhere, where
-// check_bakes() admits them, baked panels of 16, 24 and 28 rows; only those that store exactly the mask when padding is
-// kExact; only the pinned one when pinned: one without groups in its name stands for every way to store it.
+// duplicates, and 2, 4, 5 or 6 jammed rows (one is bsr1x1); with glu those of them whose panels' height divides the rows
+// of a half; blocks of narrow elements in whole groups (c; for spmm_transposed r too), of bf16 also one by one
+// (element_types.h); where all problems are spmm of at most 16 known columns, the smallest of the usual N:M formats (M a
+// power of two) to which the mask conforms, elsewhere, where check_bakes() admits them, baked panels of 16, 24 and 28
+// rows; only those that store exactly the mask when padding is kExact; only the pinned one when pinned: one without
+// groups in its name stands for every way to store it.
 [[nodiscard]] std::vector<Format> candidate_formats(const PlanRequest& request);
+
+// Whether the format has panels that serve the problem's halves (epilogue.h: glu; any format without). Errors:
+// kInvalidArgument, kUnsupported, naming the format.
+[[nodiscard]] Result<> check_halves(const Problem& problem, const Format& format);
 
 // Why no plan is found among these candidates: there are none, or the target has no kernels for them.
 [[nodiscard]] tl::unexpected<Error> no_plan_error(const PlanRequest& request,

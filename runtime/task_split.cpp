@@ -94,13 +94,17 @@ class Splitter {
 
 }  // namespace
 
-std::vector<PanelCut> cut_panels(const PanelIndex& index, const PanelCost& cost,
-                                 std::int64_t parts) {
-  const std::int64_t panels = index.panels();
+std::vector<PanelCut> cut_panels(const PanelIndex& index, const PanelCost& cost, std::int64_t parts,
+                                 std::int64_t halves) {
+  const std::int64_t panels = index.panels() / halves;
   std::vector<PanelCut> all{{0, 0}};
   all.reserve(static_cast<std::size_t>(panels) + 1);
-  for (std::int64_t panel = 0; panel < panels; ++panel)
-    all.push_back({panel + 1, all.back().work_before + work_of(index, cost, panel)});
+  for (std::int64_t panel = 0; panel < panels; ++panel) {
+    double work = 0;
+    for (std::int64_t half = 0; half < halves; ++half)
+      work += work_of(index, cost, panel + half * panels);
+    all.push_back({panel + 1, all.back().work_before + work});
+  }
   return choose_cuts(all, parts);
 }
 

@@ -26,8 +26,9 @@ struct PanelCut {
 
 // Up to `parts` ranges of panels of equal work, fewer where a panel is more than a range's share; parts + 1 boundaries,
 // from panel 0 to the end. Made once for a plan, finer than any call needs: split_call() chooses among them.
+// `halves` as in Splits: the panels of the index are then those of the first half, each with its work in all of them.
 [[nodiscard]] std::vector<PanelCut> cut_panels(const PanelIndex& index, const PanelCost& cost,
-                                               std::int64_t parts);
+                                               std::int64_t parts, std::int64_t halves = 1);
 
 struct Task {
   std::int64_t panel_begin = 0, panel_end = 0;

@@ -19,7 +19,7 @@ inline constexpr std::int64_t kOriginPadding = 8;
 
 // One call computes panels [panel_begin, panel_end) x dense columns [n_begin, n_end).
 // A *panel* is a block row or a block column of A, as panel_direction() says (registry.h); of jammed rows it is always
-// their panel, and an entry is a column of it. Of N:M a panel is 16 rows, and an entry is a word of packed indices
+// their panel, and an entry is a column of it. With glu (epilogue.h) panel p stands for two of A, p and p + rows_out / r. Of N:M a panel is 16 rows, and an entry is a word of packed indices
 // (format.h): all panels have as many.
 struct KernelArgs {
   void* values;  // all of A's; read by spmm*, written by sddmm. Types of elements: element_types.h
@@ -40,8 +40,9 @@ struct KernelArgs {
   const float* bias;      // indexed by C's row; null without a bias in the epilogue
   float* scratch;         // scratch_floats() of this kernel, 64-byte aligned, private to the call
   std::int64_t ldb, ldc;  // in elements
-  std::int64_t rows_out;  // of the result: M (spmm, sddmm) or K (spmm_transposed)
-  std::int64_t rows_in;   // A's other dimension: K or M
+  std::int64_t
+      rows_out;  // of the result: M (spmm, sddmm; with glu half of A's rows) or K (spmm_transposed)
+  std::int64_t rows_in;  // A's other dimension: K or M
   std::int64_t panel_begin, panel_end;
   std::int64_t n_begin, n_end;
   // Of the epilogue (epilogue.h), each null or 0 where it has no such part.

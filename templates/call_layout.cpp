@@ -55,7 +55,12 @@ std::int64_t chunks_of(const KernelSpec& spec, std::int64_t rows_in) {
 bool finishes_in_registers(const Epilogue& epilogue) {
   const bool costs_nothing =
       epilogue.activation == Activation::kNone || epilogue.activation == Activation::kRelu;
-  return costs_nothing && !epilogue.has_operands();
+  return costs_nothing && !epilogue.has_operands() && !epilogue.glu;
+}
+
+bool collects_halves(const KernelSpec& spec) {
+  return spec.epilogue.glu && spec.schedule.strategy == Strategy::kRowTile &&
+         spec.layout_c == Layout::kRowMajor;
 }
 
 bool stores_baked_sums(const KernelSpec& spec) {
@@ -67,8 +72,10 @@ std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
   const Schedule& s = spec.schedule;
   if (stores_baked_sums(spec)) return s.mr * lanes;
   if (finishes_in_registers(spec.epilogue)) return 0;
-  const std::int64_t registers = std::int64_t{s.mr} * s.nv * lanes;
-  const std::int64_t columns = kTransposedColumns * kTransposedRows;
+  const std::int64_t halves = spec.epilogue.halves();
+  const std::int64_t rows = collects_halves(spec) ? dims_of(spec).height : s.mr;
+  const std::int64_t registers = halves * rows * s.nv * lanes;
+  const std::int64_t columns = halves * kTransposedColumns * kTransposedRows;
   const bool transposes = spec.layout_c == Layout::kColMajor;
   switch (s.strategy) {
     case Strategy::kRowTile:
@@ -149,12 +156,14 @@ std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std:
   const bool whole = spec.schedule.order == LoopOrder::kPanelOuter;
   const bool collects = spec.layout_c == Layout::kColMajor;
   const std::int64_t panels = collects ? panels_per_group(spec) : 1;
-  const std::int64_t c = collects ? round_up(panels * dims_of(spec).height, lanes) * width : 0;
+  const std::int64_t halves = spec.epilogue.halves();
+  const std::int64_t c =
+      collects ? halves * round_up(panels * dims_of(spec).height, lanes) * width : 0;
   const std::int64_t group = group_of(spec.format);
   if (spec.schedule.kc > 0) {
     const std::int64_t columns = std::min(round_up(n, width), chunked_columns(spec, lanes));
     const bool several = chunks_of(spec, rows_in) > 1;
-    const std::int64_t partial = several ? round_up(rows_out, dims_of(spec).height) : 0;
+    const std::int64_t partial = several ? halves * round_up(rows_out, dims_of(spec).height) : 0;
     return fixed + c + (chunk_capacity(spec) / group + partial) * columns;
   }
   const std::int64_t b = round_up(rows_in / group, lanes) * (whole ? round_up(n, width) : width);
@@ -228,11 +237,12 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
   const std::int32_t width = s.nv * target.f32_lanes();
   switch (s.strategy) {
     case Strategy::kRowTile:
-      return {!s.pack, true, width};  // a packed tile is packed once, for all panels
+      // A packed tile is packed once, for all panels.
+      return {!s.pack, true, width, false, spec.epilogue.halves()};
     case Strategy::kScatter:
       return {false, true, width};  // panels share rows of C
     case Strategy::kColumnTile:
-      return {true, true, s.mr};
+      return {true, true, s.mr, false, spec.epilogue.halves()};
     case Strategy::kMatrixTile:
       return {!s.pack, true, static_cast<std::int32_t>(s.mr * kMatrixTileRows)};
     case Strategy::kSddmmTile:

@@ -54,6 +54,7 @@ std::string to_text(const Epilogue& epilogue) {
   append(epilogue.bias, "", "bias");
   append(epilogue.activation != Activation::kNone, epilogue.derivative ? "d" : "",
          to_text(epilogue.activation));
+  append(epilogue.glu, "", "glu");
   append(epilogue.gate, "", "gate");
   append(epilogue.residual, "", "residual");
   return text.empty() ? "none" : text;
@@ -63,6 +64,7 @@ Epilogue cut_epilogue(std::string_view& text) {
   Epilogue epilogue;
   epilogue.residual = cut_suffix(text, "_residual");
   epilogue.gate = cut_suffix(text, "_gate");
+  epilogue.glu = cut_suffix(text, "_glu");
   epilogue.activation = cut_name<Activation>(text, "_");
   if (epilogue.activation == Activation::kNone) {
     epilogue.activation = cut_name<Activation>(text, "_d");
@@ -81,7 +83,7 @@ Result<Epilogue> parse_epilogue(std::string_view text) {
   if (rest.empty() && !epilogue.is_none()) return epilogue;
   return make_error(ErrorCode::kInvalidArgument,
                     "'{}' is not none, nor parts in this order, joined by _: one of {}, bias, one "
-                    "of {} (with a d before it its derivative), gate, residual",
+                    "of {} (with a d before it its derivative), glu or gate, residual",
                     text, names_of_parts<Scale>(), activation_names());
 }
 
@@ -94,6 +96,11 @@ Result<> check_epilogue(const Epilogue& epilogue, ElementTypes types) {
   LACUNA_TRY_VOID(check_known("activation", epilogue.activation));
   if (epilogue.derivative && epilogue.activation == Activation::kNone)
     return make_error(ErrorCode::kInvalidArgument, "a derivative needs an activation");
+  if (epilogue.glu && (epilogue.gate || epilogue.derivative))
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "glu does not go with {}: it multiplies the activation by rows of the product",
+        epilogue.gate ? "gate" : "a derivative");
   if (operand_types(types).result == DType::kS32 && !epilogue.is_none())
     return make_error(ErrorCode::kInvalidArgument, "{} takes no epilogue, not {}: results are sums",
                       to_text(types), to_text(epilogue));

@@ -17,11 +17,19 @@
 //   bias_gelu_erf_residual  h + gelu(A * B + bias)
 //   dgelu_erf               (A^T * B) * gelu'(x): a gradient, brought back through the activation before it, in one pass
 //
-// SwiGLU is two products on one mask or two, up = A_up B and then silu(A_gate B) * up; there is no kernel that does both in
-// one pass over B. One would take a single A, whose panels of r rows are r/2 rows of A_gate and then the same r/2 rows of
-// A_up (the same number of panels, M a multiple of r, so that none is shifted back), and write r/2 rows of C for each:
-// gate and up of an element are then sums of one register tile, r/2 rows apart, and meet on their way through the tile of
-// sums (registry.h), where every strategy has them in memory.
+// With `glu` (spmm only, without gate and derivative) a layer of gated units is one product: A is A_gate with A_up below
+// it, 2M rows, scale and bias are of these rows, and C has M,
+//
+//   C = act(z of row i) * (z of row M + i) + residual
+//
+//   bias_silu_glu           SwiGLU, silu(A_gate * B + bias_gate) * (A_up * B + bias_up), in one pass over B
+//
+// (gelu_erf_glu is GeGLU, relu_glu is ReGLU.) A kernel takes panel p of the gate's half and panel p of the other's in turn, each with a
+// list of its own, and leaves their sums side by side in scratch, in L1, from where the epilogue takes both. B is packed
+// once, masks of the halves may differ at no cost, and A is stored as without glu: other problems of the plan read the
+// same values. Panels must not straddle the halves, so their height divides M. (The other way, panels of r/2 rows of one
+// half and r/2 of the other, keeps both in one register tile, but stores the union of two masks, up to twice the
+// work at low density, in an order of rows that spmm_transposed and sddmm would have to know.)
 //
 // What is added before a derivative is what C held (accumulate), after it the residual.
 // A NaN in z, gate or residual stays a NaN. One exception: relu' chooses, it does not multiply. Where x <= 0 the gradient
@@ -68,6 +76,7 @@ struct Epilogue {
   bool bias = false;
   Activation activation = Activation::kNone;
   bool derivative = false;  // of the activation: multiply by act'(x)
+  bool glu = false;         // multiply by the other half of A's rows
   bool gate = false;
   bool residual = false;
 
@@ -78,6 +87,7 @@ struct Epilogue {
     visit("bias", self.bias);
     visit("activation", self.activation);
     visit("derivative", self.derivative);
+    visit("glu", self.glu);
     visit("gate", self.gate);
     visit("residual", self.residual);
   }
@@ -85,13 +95,15 @@ struct Epilogue {
   [[nodiscard]] bool is_none() const { return *this == Epilogue{}; }
   // Reads dense operands beside the sum.
   [[nodiscard]] bool has_operands() const { return derivative || gate || residual; }
+  // Rows of sums that make one row of C.
+  [[nodiscard]] std::int32_t halves() const { return glu ? 2 : 1; }
 
   // In JSON an epilogue is its text.
   [[nodiscard]] static Result<Epilogue> from_text(std::string_view text);
 };
 
-// "none", or the parts in their order, joined by '_': [scale|scale_rows|scale_columns|scale_rows_columns] [bias] [<activation>|d<activation>] [gate]
-// [residual]. "bias_relu", "scale_rows_bias_gelu_tanh_gate_residual", "dsilu_gate".
+// "none", or the parts in their order, joined by '_': [scale|scale_rows|scale_columns|scale_rows_columns] [bias] [<activation>|d<activation>]
+// [glu|gate] [residual]. "bias_relu", "scale_rows_bias_gelu_tanh_gate_residual", "dsilu_gate", "bias_silu_glu".
 [[nodiscard]] std::string to_text(const Epilogue& epilogue);
 [[nodiscard]] Result<Epilogue> parse_epilogue(std::string_view text);
 // Cuts the epilogue that `text` ends with, and the '_' before each part, off its end. Nothing there is none.
@@ -100,8 +112,8 @@ struct Epilogue {
 // "relu, gelu_erf, ...": all activations but none.
 [[nodiscard]] std::string activation_names();
 
-// Errors: kInvalidArgument (an unknown enumerator; a derivative without an activation; one on results of s32, which are
-// the sums).
+// Errors: kInvalidArgument (an unknown enumerator; a derivative without an activation; glu beside a gate or a derivative;
+// one on results of s32, which are the sums).
 [[nodiscard]] Result<> check_epilogue(const Epilogue& epilogue, ElementTypes types);
 
 }  // namespace lacuna

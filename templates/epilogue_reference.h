@@ -20,6 +20,7 @@ struct Bounded {
 // What the epilogue of one element reads; parts that it does not have are not looked at.
 struct EpilogueTerms {
   double scale = 1, bias = 0, preactivation = 0, gate = 1, residual = 0;
+  Bounded other_half = {1, 0};  // of glu: scale_and_bias() of the sum it multiplies by
 
   // The product of the scales of row and column is rounded to f32.
   void scale_by_column(float factor) { scale = static_cast<float>(scale) * factor; }
@@ -49,22 +50,38 @@ inline Bounded times_slope(Activation activation, const Bounded& z, double x) {
   return {y, std::abs(slope) * z.error + (std::abs(z.value) + z.error) * own + u * std::abs(y)};
 }
 
+inline Bounded scale_and_bias(const Epilogue& epilogue, const Bounded& sum,
+                              const EpilogueTerms& terms) {
+  const double u = unit_roundoff(DType::kF32);
+  Bounded z = sum;
+  if (epilogue.scale != Scale::kNone) {
+    z = {z.value * terms.scale, z.error * std::abs(terms.scale)};
+    z.error += u * std::abs(z.value);
+  }
+  if (epilogue.bias) {
+    z.value += terms.bias;
+    z.error += u * std::abs(z.value);
+  }
+  return z;
+}
+
+// x * y, rounded.
+inline Bounded times(const Bounded& x, const Bounded& y) {
+  const double value = x.value * y.value;
+  const double error =
+      std::abs(x.value) * y.error + std::abs(y.value) * x.error + x.error * y.error;
+  return {value, error + unit_roundoff(DType::kF32) * (std::abs(value) + error)};
+}
+
 // C, of type `result`, of one sum s. Each step adds its rounding to what the error of the step before has become; none is counted where a
 // step is exact (a part that is not there, relu).
 inline Bounded apply_epilogue(const Epilogue& epilogue, const Bounded& sum,
                               const EpilogueTerms& terms, DType result) {
   const double u = unit_roundoff(DType::kF32);
-  Bounded y = sum;
-  if (epilogue.scale != Scale::kNone) {
-    y = {y.value * terms.scale, y.error * std::abs(terms.scale)};
-    y.error += u * std::abs(y.value);
-  }
-  if (epilogue.bias) {
-    y.value += terms.bias;
-    y.error += u * std::abs(y.value);
-  }
+  Bounded y = scale_and_bias(epilogue, sum, terms);
   y = epilogue.derivative ? times_slope(epilogue.activation, y, terms.preactivation)
                           : activate(epilogue.activation, y);
+  if (epilogue.glu) y = times(y, terms.other_half);
   if (epilogue.gate) {
     y = {y.value * terms.gate, y.error * std::abs(terms.gate)};
     y.error += u * std::abs(y.value);

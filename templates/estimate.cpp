@@ -40,7 +40,7 @@ void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& coun
                  WorkEstimate& work) {
   if (!spec.schedule.pack) return;
   const auto rows_in = static_cast<double>(counts.rows_in);
-  const auto rows_out = static_cast<double>(counts.rows_out);
+  const auto rows_out = static_cast<double>(counts.rows_out) * spec.epilogue.halves();
   const double packed_rows = rows_in / s.group;
   work.stores += packed_rows * s.vectors;
   work.bytes_b += rows_in * s.n * s.b_bytes;
@@ -88,7 +88,8 @@ void add_row_walk(const KernelSpec& spec, const Shape& s, const BlockCounts& cou
     columns = std::min(s.n, most);
     rows = std::min<double>(rows, spec.schedule.kc);
     work.bytes_a *= ceil_div(s.n, most);
-    const double sums = (walk.chunks - 1) * static_cast<double>(counts.rows_out) * s.vectors;
+    const double rows_of_a = static_cast<double>(counts.rows_out) * spec.epilogue.halves();
+    const double sums = (walk.chunks - 1) * rows_of_a * s.vectors;
     work.stores += sums;
     work.vector_loads += sums;
     work.bytes_c += 2 * sums * s.lanes * kFloatBytes;
@@ -349,8 +350,9 @@ void add_epilogue(const KernelSpec& spec, const Shape& s, const BlockCounts& cou
   work.bytes_c += operands * rows * s.n * s.c_bytes;
   work.footprint_bytes += operands * rows * s.n * s.c_bytes;
   if (finishes_in_registers(epilogue) && !stores_baked_sums(spec)) return;
-  work.stores += vectors;  // through the tile of sums
-  work.vector_loads += vectors;
+  work.stores += vectors * epilogue.halves();  // through the tile of sums
+  work.vector_loads += vectors * epilogue.halves();
+  if (epilogue.glu) work.fmas += vectors;
 }
 
 }  // namespace

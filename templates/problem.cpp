@@ -21,7 +21,25 @@ Result<> check_extent(const char* field, std::int64_t extent) {
   return {};
 }
 
+Result<> check_glu(const Problem& problem) {
+  if (problem.op != Op::kSpmm)
+    return make_error(ErrorCode::kInvalidArgument, "glu is for spmm, not for {}",
+                      to_text(problem.op));
+  if (problem.accumulate)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "glu does not accumulate: C has no place for the sums of both halves");
+  if (problem.m % 2 != 0)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "m {} is not even: glu needs the rows of the gate and as many below them",
+                      problem.m);
+  return {};
+}
+
 }  // namespace
+
+std::int64_t rows_of_c(const Problem& problem) {
+  return problem.op == Op::kSpmm ? problem.m / problem.epilogue.halves() : problem.k;
+}
 
 DType values_type(const Problem& problem) {
   const OperandTypes types = operand_types(problem.types);
@@ -45,6 +63,7 @@ Result<> check_problem(const Problem& problem) {
   if (problem.op == Op::kSddmm && !problem.epilogue.is_none())
     return make_error(ErrorCode::kInvalidArgument, "sddmm takes no epilogue, not {}",
                       to_text(problem.epilogue));
+  if (problem.epilogue.glu) LACUNA_TRY_VOID(check_glu(problem));
   if (are_integers(problem.types) && problem.op != Op::kSpmm)
     return make_error(ErrorCode::kUnsupported, "{} has no kernels for {}, only for spmm",
                       to_text(problem.types), to_text(problem.op));

@@ -2,7 +2,7 @@
 //
 // Problem: what must be computed. It fixes the numbers that come out, never how.
 //
-//   spmm             C[M,N] = epilogue(A[M,K] * B[K,N] (+ C))
+//   spmm             C[M,N] = epilogue(A[M,K] * B[K,N] (+ C)); with glu A[2M,K], see epilogue.h
 //   spmm_transposed  C[K,N] = epilogue(A[M,K]^T * B[M,N] (+ C))
 //   sddmm            A[M,K] = (B[M,N] * C[K,N]^T at A's stored blocks) (+ A)
 //
@@ -46,7 +46,7 @@ struct EnumNames<Layout> {
 
 struct Problem {
   Op op = Op::kSpmm;
-  std::int64_t m = 0;  // rows of A
+  std::int64_t m = 0;  // rows of A; with glu of both halves
   std::int64_t k = 0;  // columns of A
   std::int64_t n = 0;  // dense columns (tokens); 0 = known at call time
   ElementTypes types = ElementTypes::kF32;
@@ -75,7 +75,11 @@ struct Problem {
 // The type of C: what spmm writes, what sddmm reads.
 [[nodiscard]] DType dense_type_of_c(const Problem& problem);
 
-// Errors: kInvalidArgument (negative sizes, an epilogue on sddmm), kUnsupported (K not whole groups of bytes, see
+// Rows of the dense operand C.
+[[nodiscard]] std::int64_t rows_of_c(const Problem& problem);
+
+// Errors: kInvalidArgument (negative sizes, an epilogue on sddmm, glu where it has no meaning), kUnsupported (K not whole
+// groups of bytes, see
 // element_types.h).
 [[nodiscard]] Result<> check_problem(const Problem& problem);
 

@@ -260,6 +260,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
     return make_error(ErrorCode::kInvalidArgument, "kc is for the row strategy");
   LACUNA_TRY_VOID(check_epilogue(spec.epilogue, spec.types));
   LACUNA_TRY_VOID(check_format(spec.format));
+  if (spec.epilogue.glu) LACUNA_TRY_VOID(check_glu(spec));
   if (are_integers(spec.types) && spec.op != Op::kSpmm)
     return make_error(ErrorCode::kUnsupported, "{} is for spmm only", to_text(spec.types));
   // Widened to pairs of 16 bits, they would be no faster than f32.

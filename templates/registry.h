@@ -54,6 +54,8 @@ inline constexpr std::int32_t kUsualChunk = 1024;
 // registers that a tile of sums does not leave free, and more code than can be repeated for each of them: the sums go to
 // a tile in scratch of sums_tile_floats() floats first, and a loop takes them from there to C (llvm/finish.h).
 [[nodiscard]] bool finishes_in_registers(const Epilogue& epilogue);
+// Whether the sums of a whole panel, of both halves, are collected in that tile (glu, row strategy, a row-major C).
+[[nodiscard]] bool collects_halves(const KernelSpec& spec);
 [[nodiscard]] std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes);
 // Baked panels store plain sums: whether they go to the tile of sums, and from there to C.
 [[nodiscard]] bool stores_baked_sums(const KernelSpec& spec);
@@ -93,6 +95,8 @@ inline constexpr std::int64_t kTileConfigFloats = 16;
 // Whether there are kernels of the operation on the format, for such elements. Errors: kInvalidArgument, kUnsupported,
 // naming both.
 [[nodiscard]] Result<> check_operation(Op op, ElementTypes types, const Format& format);
+// Whether there are kernels with glu for the rest of the spec, schedule included. Errors: as above.
+[[nodiscard]] Result<> check_glu(const KernelSpec& spec);
 
 // Floats of KernelArgs::scratch one call needs; n is n_end - n_begin, rows_in and rows_out as in abi.h.
 [[nodiscard]] std::int64_t scratch_floats(const KernelSpec& spec, const Target& target,
@@ -105,6 +109,8 @@ struct Splits {
   bool n = true;
   std::int32_t n_granule = 16;   // split n only at multiples of this
   bool repeats_packing = false;  // every part packs C for itself: no more parts than threads
+  std::int32_t halves =
+      1;  // panels of A to a panel of the call: with glu p and, of the other half, p
 };
 [[nodiscard]] Splits allowed_splits(const KernelSpec& spec, const Target& target);
 
@@ -114,7 +120,8 @@ enum class PanelDirection : std::uint8_t { kBlockRows, kBlockColumns };
 
 // What the kernel does per call, for prediction: exact counts from the block structure.
 struct BlockCounts {
-  std::int64_t panels = 0;  // output panels (block rows, or block columns for spmm_transposed)
+  std::int64_t panels =
+      0;  // of A, of both halves with glu (block rows, or block columns for spmm_transposed)
   std::int64_t blocks =
       0;  // stored blocks; jammed rows, baked panels: columns of panels; N:M: groups of panels
   std::int64_t weights = 0;                // stored values, padding included

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which types have kernels for an operation, a format, a target (declared in registry.h).
+// Which types have kernels for an operation, a format, a target, and what has kernels with glu (declared in registry.h).
 #include <cstdint>
 #include <variant>
 #include <vector>
 
 #include "targets/base/dtype.h"
+#include "targets/base/fields.h"
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/element_types.h"
@@ -13,6 +14,8 @@
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
 #include "templates/registry.h"
+#include "templates/schedule.h"
+#include "templates/spec_dims.h"
 
 namespace lacuna {
 
@@ -42,6 +45,23 @@ std::vector<Format> stored_as(const Format& format, ElementTypes types) {
 
 bool widens(const KernelSpec& spec) {
   return operand_types(spec.types).dense == DType::kBf16 && group_of(spec.format) == 1;
+}
+
+Result<> check_glu(const KernelSpec& spec) {
+  const Strategy strategy = spec.schedule.strategy;
+  if (is_nm(spec) || is_baked(spec))
+    return make_error(ErrorCode::kUnsupported, "glu is for blocks and jammed rows, not for {}",
+                      to_text(spec.format));
+  if (spec.op != Op::kSpmm || spec.accumulate)
+    return make_error(ErrorCode::kInvalidArgument, "glu is for spmm without accumulation");
+  if (strategy != Strategy::kRowTile && strategy != Strategy::kColumnTile)
+    return make_error(ErrorCode::kInvalidArgument, "glu is for the strategies row and col, not {}",
+                      to_text(strategy));
+  // What sums start from is made once for a panel, and there are two.
+  if (strategy == Strategy::kColumnTile && shifts_dense(spec))
+    return make_error(ErrorCode::kInvalidArgument, "the col strategy of {} has no glu",
+                      to_text(spec.types));
+  return {};
 }
 
 bool multiplies_groups(ElementTypes types, const Target& target) {

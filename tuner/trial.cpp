@@ -78,6 +78,10 @@ struct Sum {
   }
 };
 
+reference::Bounded bounded(const Sum& sum) {
+  return {sum.value, tolerance_of(sum.value, sum.magnitude, sum.terms, DType::kF32)};
+}
+
 }  // namespace
 
 Result<ElementBuffer> ElementBuffer::make(DType type, std::int64_t count) {
@@ -145,7 +149,7 @@ Result<Trial> Trial::make(const Mask& mask, const Problem& problem) {
   trial.n_ = planning_n(problem);
   if (has_codebook(problem.types)) trial.codebook_ = trial_codebook(problem.types);
   trial.rows_b_ = problem.op == Op::kSpmm ? problem.k : problem.m;
-  trial.rows_c_ = problem.op == Op::kSpmm ? problem.m : problem.k;
+  trial.rows_c_ = rows_of_c(problem);
   LACUNA_TRY(trial.b_, ElementBuffer::make(types.dense, trial.rows_b_ * trial.n_));
   LACUNA_TRY(trial.c_, ElementBuffer::make(dense_type_of_c(problem), trial.rows_c_ * trial.n_));
   LACUNA_TRY_VOID(trial.make_epilogue_operands());
@@ -168,7 +172,7 @@ Result<> Trial::make_epilogue_operands() {
     return {};
   };
   const Epilogue& epilogue = problem_.epilogue;
-  const std::int64_t rows = std::max<std::int64_t>(1, rows_c_);
+  const std::int64_t rows = std::max<std::int64_t>(1, rows_c_ * epilogue.halves());
   const std::int64_t elements = rows_c_ * n_;
   LACUNA_TRY_VOID(make(epilogue.bias, DType::kF32, rows, kSeedBias, bias_));
   LACUNA_TRY_VOID(make(has_factors(epilogue.scale), DType::kF32, rows, kSeedScale, scale_));
@@ -180,13 +184,19 @@ Result<> Trial::make_epilogue_operands() {
   return make(epilogue.residual, c_.type(), elements, kSeedResidual, residual_);
 }
 
-reference::EpilogueTerms Trial::terms_of(std::int64_t row, std::int64_t n) const {
+reference::EpilogueTerms Trial::terms_of_row(std::int64_t row, std::int64_t n) const {
   const Epilogue& epilogue = problem_.epilogue;
-  const std::int64_t at = offset(problem_.layout_c, rows_c_, n_, row, n);
   reference::EpilogueTerms terms;
   if (has_factors(epilogue.scale)) terms.scale = scale_.at(scales_rows(epilogue.scale) ? row : 0);
   if (scales_columns(epilogue.scale)) terms.scale_by_column(scale_columns_.at(n));
   if (epilogue.bias) terms.bias = bias_.at(row);
+  return terms;
+}
+
+reference::EpilogueTerms Trial::terms_of(std::int64_t row, std::int64_t n) const {
+  const Epilogue& epilogue = problem_.epilogue;
+  const std::int64_t at = offset(problem_.layout_c, rows_c_, n_, row, n);
+  reference::EpilogueTerms terms = terms_of_row(row, n);
   if (epilogue.derivative) terms.preactivation = preactivation_.at(at);
   if (epilogue.gate) terms.gate = gate_.at(at);
   if (epilogue.residual) terms.residual = residual_.at(at);
@@ -294,7 +304,7 @@ void Trial::sample_dense_output() {
   std::vector<Sum> sums;
   for (std::int64_t s = 0; s < columns; ++s) {
     const std::int64_t n = columns == 1 ? n_ - 1 : s * (n_ - 1) / (columns - 1);
-    sums.assign(static_cast<std::size_t>(rows_c_), Sum{});
+    sums.assign(static_cast<std::size_t>(rows_c_ * problem_.epilogue.halves()), Sum{});
     for (std::int64_t i = 0; i < problem_.m; ++i)
       for_each_in_row(*mask_, i, [&](std::int64_t j) {
         const double b = b_.at(offset(problem_.layout_b, rows_b_, n_, transposed ? i : j, n));
@@ -303,9 +313,13 @@ void Trial::sample_dense_output() {
     for (std::int64_t r = 0; r < rows_c_; ++r) {
       Sum& sum = sums[static_cast<std::size_t>(r)];
       if (problem_.accumulate) sum.add(c_.at(offset(problem_.layout_c, rows_c_, n_, r, n)));
-      const double error = tolerance_of(sum.value, sum.magnitude, sum.terms, DType::kF32);
-      const reference::Bounded found = reference::apply_epilogue(
-          problem_.epilogue, {sum.value, error}, terms_of(r, n), c_.type());
+      reference::EpilogueTerms terms = terms_of(r, n);
+      if (const std::int64_t other = r + rows_c_; problem_.epilogue.glu)
+        terms.other_half = reference::scale_and_bias(problem_.epilogue,
+                                                     bounded(sums[static_cast<std::size_t>(other)]),
+                                                     terms_of_row(other, n));
+      const reference::Bounded found =
+          reference::apply_epilogue(problem_.epilogue, bounded(sum), terms, c_.type());
       expected_.push_back({r, n, found.value, found.error});
     }
   }

@@ -80,6 +80,8 @@ class Trial {
 
   Trial() = default;
   [[nodiscard]] Result<> make_epilogue_operands();
+  // Scale and bias of a row of sums / what the epilogue of an element of C reads.
+  [[nodiscard]] reference::EpilogueTerms terms_of_row(std::int64_t row, std::int64_t n) const;
   [[nodiscard]] reference::EpilogueTerms terms_of(std::int64_t row, std::int64_t n) const;
   void reset_c();
   // What the value of a weight is, and what it stands for.

@@ -90,26 +90,32 @@ PanelValues panel_values(KernelBuilder& kb, Value* begin, Value* end) {
   return {kb.args().values, kb.i64(0)};
 }
 
-// The sums of store_tokens, with an epilogue that registers have no room for.
-void store_tokens_through_tile(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
-                               const PanelRows& rows) {
-  Value* const sums = kb.args().scratch;
+// Bytes of one half's sums in the tile.
+std::int64_t half_bytes(const KernelBuilder& kb) {
+  return sums_tile_floats(kb.spec(), kb.lanes()) / kb.spec().epilogue.halves() * 4;
+}
+
+void store_sums(KernelBuilder& kb, const Values& acc, const HalfOfA& half) {
+  Value* sums = kb.args().scratch;
+  if (half.number != nullptr) sums = kb.at(sums, kb.mul(half.number, kb.i64(half_bytes(kb))));
   for (std::size_t i = 0; i < acc.size(); ++i)
     kb.store(kb.at(sums, static_cast<std::int64_t>(i) * kb.vector_bytes()), acc[i]);
+}
+
+// From the tile of sums, where an epilogue needs more room than registers have, to C.
+void finish_tokens(KernelBuilder& kb, const TokenTile& tokens, const PanelRows& rows) {
+  Value* const sums = kb.args().scratch;
   const std::int64_t height = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
   Value* const skip = kb.max(rows.skip, kb.i64(0));
   Value* n_end = kb.add(tokens.n0, kb.i64(tokens.count));
   if (tokens.guarded) n_end = kb.min(n_end, kb.args().n_end);
-  finish_part(kb, {kb.add(rows.first, skip), kb.add(rows.first, kb.i64(height)), tokens.n0, n_end},
-              {kb.at(sums, kb.mul(skip, kb.i64(4))), kb.i64(height * 4)});
+  finish_part(
+      kb, {kb.add(rows.first, skip), kb.add(rows.first, kb.i64(height)), tokens.n0, n_end},
+      {kb.at(sums, kb.mul(skip, kb.i64(4))), kb.i64(height * 4), false, kb.i64(half_bytes(kb))});
 }
 
 void store_tokens(KernelBuilder& kb, const Values& acc, const TokenTile& tokens,
                   const PanelRows& rows) {
-  if (!finishes_in_registers(kb.spec().epilogue)) {
-    store_tokens_through_tile(kb, acc, tokens, rows);
-    return;
-  }
   const auto& a = kb.args();
   const int nv = kb.spec().schedule.nv;
   Value* const row_bytes = kb.mul(rows.first, kb.i64(kb.c_bytes()));
@@ -147,10 +153,9 @@ struct Panel {
   PanelRows rows;
 };
 
-// Output rows [sub, sub + nv * lanes) of the panel for one tile of tokens.
-void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const TokenTile& tokens) {
+// The sums of output rows [sub, sub + nv * lanes) of the panel for one tile of tokens.
+Values sums_of_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const TokenTile& tokens) {
   const PanelValues& values = panel.values;
-  const PanelRows& rows = panel.rows;
   const int nv = kb.spec().schedule.nv;
   const RegisterTile registers{tokens.count, nv};
   Values starts;
@@ -165,7 +170,7 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const Token
     sums.insert(sums.end(), starts.begin(), starts.end());
   const BlockShape shape = block_shape(kb.spec());
   Value* const sub_values = kb.at(values.base, kb.mul(sub, kb.i64(shape.row_bytes)));
-  const Values acc = kb.loop(
+  return kb.loop(
       panel.begin, panel.end, 1, sums, Trip::kMayBeZero, [&](Value* entry, const Values& in) {
         Value* const local = kb.sub(entry, values.first);
         auto streams = token_pointers(kb, tokens, kb.load_i32(kb.args().origin, entry));
@@ -180,20 +185,49 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const Token
               [&](int i) { return token_scalar(kb, tokens, p, i); });
         });
       });
-  store_tokens(kb, acc, tokens, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)});
+}
+
+Panel make_panel(KernelBuilder& kb, Value* number, const PanelRows& rows) {
+  Value* const begin = kb.load_i64(kb.args().ptr, number);
+  Value* const end = kb.load_i64(kb.args().ptr, kb.add(number, kb.i64(1)));
+  return {begin, end, panel_values(kb, begin, end), rows};
+}
+
+void compute_tile(KernelBuilder& kb, const Panel& panel, Value* sub, const TokenTile& tokens) {
+  const Values acc = sums_of_tile(kb, panel, sub, tokens);
+  const PanelRows rows{kb.add(panel.rows.first, sub), kb.sub(panel.rows.skip, sub)};
+  if (finishes_in_registers(kb.spec().epilogue)) {
+    store_tokens(kb, acc, tokens, rows);
+    return;
+  }
+  store_sums(kb, acc, {});
+  finish_tokens(kb, tokens, rows);
+}
+
+// With glu: the sums of both halves, then C.
+void compute_halves(KernelBuilder& kb, Value* number, const PanelRows& rows, Value* sub,
+                    const TokenTile& tokens) {
+  for_each_half(kb, [&](const HalfOfA& half) {
+    const Panel panel = make_panel(kb, kb.add(number, half.panels_before), rows);
+    store_sums(kb, sums_of_tile(kb, panel, sub, tokens), half);
+  });
+  finish_tokens(kb, tokens, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)});
 }
 
 void compute_panel(KernelBuilder& kb, Value* number,
                    const std::function<void(const std::function<void(const TokenTile&)>&)>& tiles) {
   const int height = block_shape(kb.spec()).height;
   const PanelRows rows = panel_rows(kb, number, height);
-  Value* const begin = kb.load_i64(kb.args().ptr, number);
-  Value* const end = kb.load_i64(kb.args().ptr, kb.add(number, kb.i64(1)));
-  const Panel panel{begin, end, panel_values(kb, begin, end), rows};
+  const bool glu = kb.spec().epilogue.glu;
+  const Panel panel = glu ? Panel{} : make_panel(kb, number, rows);
   const std::int64_t step = static_cast<std::int64_t>(kb.spec().schedule.nv) * kb.lanes();
   tiles([&](const TokenTile& tokens) {
-    for_each_step(kb, kb.i64(0), kb.i64(height), step,
-                  [&](Value* sub) { compute_tile(kb, panel, sub, tokens); });
+    for_each_step(kb, kb.i64(0), kb.i64(height), step, [&](Value* sub) {
+      if (glu)
+        compute_halves(kb, number, rows, sub, tokens);
+      else
+        compute_tile(kb, panel, sub, tokens);
+    });
   });
 }
 

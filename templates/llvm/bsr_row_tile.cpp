@@ -19,9 +19,11 @@
 #include "templates/llvm/baked_panel.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
+#include "templates/llvm/finish.h"
 #include "templates/llvm/jam_panel.h"
 #include "templates/llvm/outer_product.h"
 #include "templates/llvm/panel_values.h"
+#include "templates/llvm/row_tile_operands.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/llvm/widen.h"
 #include "templates/problem.h"
@@ -40,28 +42,6 @@ namespace {
 constexpr int kDeepBlock = 8;
 constexpr int kRowsAhead = 6;
 static_assert(kRowsAhead <= kOriginPadding);
-
-// A chunk of the reduced dimension (schedule.h: kc), and where the call's sums of the chunks before it lie: tile by tile,
-// in the order in which panels and stretches come. Without kc there is one, and `number` is null.
-struct Chunk {
-  Value* number = nullptr;
-  Value* count = nullptr;
-  RowsOfB rows;
-  Value* sums = nullptr;
-};
-
-// Where a tile of columns is read and written, and with stages_values() the values of the panels at hand.
-struct TileOperands {
-  ColumnTile tile;
-  DenseTile b, c;
-  PanelValues staged;
-  Chunk chunk;
-  Value* sums = nullptr;  // of earlier chunks, of the panel's first row
-};
-
-Value* is_last(KernelBuilder& kb, const Chunk& chunk) {
-  return kb.ir().CreateICmpEQ(kb.add(chunk.number, kb.i64(1)), chunk.count);
-}
 
 // The first row of B that an entry meets; `origin` is whole groups.
 Value* row_of_b(KernelBuilder& kb, const DenseTile& b, Value* origin) {
@@ -211,6 +191,7 @@ void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
   const int height = block_shape(kb.spec()).height;
   const int mr = std::min(kb.spec().schedule.mr, height);
   const PanelRows rows = panel_rows(kb, panel, height);
+  panel = panel_of_a(kb, panel, in);
   if (std::holds_alternative<Jam>(kb.spec().format)) {
     const RowRange all{kb.i64(0), height};
     const JammedChunk chunk{in.chunk.number, in.chunk.count};
@@ -239,23 +220,24 @@ struct PanelGroup {
   PanelValues staged;
 };
 
-// The sums of earlier chunks of panel 0 in a tile; the panels' lie panel_bytes apart.
-struct SumsOfTile {
-  Value* base = nullptr;
-  Value* panel_bytes = nullptr;
-};
-SumsOfTile sums_of_tile(KernelBuilder& kb, const Chunk& chunk, const Stretch& stretch,
-                        const ColumnTile& tile) {
-  const auto& a = kb.args();
-  const std::int64_t width = kb.spec().schedule.nv * static_cast<std::int64_t>(kb.lanes());
+// With glu and a row-major C: the sums of both halves of a panel to the tile of sums, and from there to C.
+void compute_halves(KernelBuilder& kb, Value* panel, const TileOperands& in,
+                    const SumsOfTile& sums_of_chunks) {
   const std::int64_t height = block_shape(kb.spec()).height;
-  Value* const up = kb.add(kb.sub(a.n_end, a.n_begin), kb.i64(width - 1));
-  Value* const stretches = kb.ir().CreateSDiv(up, kb.i64(width));
-  Value* const panel_bytes = kb.mul(stretches, kb.i64(height * width * 4));
-  Value* const before = kb.mul(kb.sub(stretch.n0, a.n_begin), kb.i64(height * 4));
-  Value* const in_stretch = kb.mul(kb.sub(tile.n0, stretch.n0), kb.i64(4));
-  Value* const first = kb.mul(a.panel_begin, panel_bytes);
-  return {kb.at(chunk.sums, kb.sub(kb.add(before, in_stretch), first)), panel_bytes};
+  const DenseTile tile = sums_in_scratch(kb);
+  Value* const row = kb.mul(panel, kb.i64(height));
+  Value* const half_bytes = kb.mul(kb.i64(height), tile.row_bytes);
+  TileOperands to_tile = in;
+  to_tile.c = tile;
+  to_tile.c.base = kb.at(tile.base, kb.sub(kb.i64(0), kb.mul(row, tile.row_bytes)));
+  for_each_half(kb, [&](const HalfOfA& half) {
+    const TileOperands of_half = in_half(kb, to_tile, half, half_bytes);
+    compute_panel(kb, panel, with_sums(kb, panel, sums_of_chunks, of_half));
+  });
+  when_finished(kb, in.chunk, [&] {
+    finish_part(kb, {row, kb.add(row, kb.i64(height)), in.tile.n0, end_of_tile(kb, in.tile)},
+                {tile.base, tile.row_bytes, false, half_bytes});
+  });
 }
 
 // A group of panels in a packed stretch. A column-major C is collected in scratch, where it stays in L1, and
@@ -268,25 +250,27 @@ void compute_group(KernelBuilder& kb, const Stretch& stretch, const PanelGroup& 
   for_each_column_tile(kb, stretch.n0, stretch.end, [&](const ColumnTile& tile) {
     const DenseTile c =
         collects ? c_in_scratch(kb, stretch, tile, first_row) : c_in_place(kb, tile);
-    const TileOperands in{tile, b_in_scratch(kb, stretch, tile, chunk.rows), c, panels.staged,
-                          chunk};
+    const TileOperands in{
+        tile, b_in_scratch(kb, stretch, tile, chunk.rows), c, panels.staged, chunk, nullptr, {}};
     const bool chunked = chunk.number != nullptr;
     const SumsOfTile sums = chunked ? sums_of_tile(kb, chunk, stretch, tile) : SumsOfTile{};
-    for_each_step(kb, panels.begin, panels.end, 1, [&](Value* panel) {
-      TileOperands of_panel = in;
-      if (chunked) of_panel.sums = kb.at(sums.base, kb.mul(panel, sums.panel_bytes));
-      compute_panel(kb, panel, of_panel);
+    if (collects_halves(kb.spec())) {
+      for_each_step(kb, panels.begin, panels.end, 1,
+                    [&](Value* panel) { compute_halves(kb, panel, in, sums); });
+      return;
+    }
+    for_each_half(kb, [&](const HalfOfA& half) {
+      const TileOperands of_half = in_half(kb, in, half, collected_half_bytes(kb));
+      for_each_step(kb, panels.begin, panels.end, 1, [&](Value* panel) {
+        compute_panel(kb, panel, with_sums(kb, panel, sums, of_half));
+      });
     });
   });
   if (!collects) return;
-  const auto unpack = [&] {
+  when_finished(kb, chunk, [&] {
     Value* const end_row = kb.min(kb.mul(panels.end, kb.i64(height)), kb.args().rows_out);
     unpack_c(kb, stretch, first_row, end_row);
-  };
-  if (chunk.number == nullptr)
-    unpack();
-  else
-    kb.if_then(is_last(kb, chunk), unpack);
+  });
 }
 
 PanelValues staged_values(KernelBuilder& kb, Value* begin, Value* end) {
@@ -310,7 +294,11 @@ void for_each_group(KernelBuilder& kb, const std::function<void(const PanelGroup
 void compute_in_place(KernelBuilder& kb) {
   const auto& a = kb.args();
   const auto compute = [&](Value* panel, const ColumnTile& tile) {
-    compute_panel(kb, panel, {tile, b_in_place(kb, tile), c_in_place(kb, tile), {}, {}});
+    const TileOperands in{tile, b_in_place(kb, tile), c_in_place(kb, tile), {}, {}, nullptr, {}};
+    if (collects_halves(kb.spec()))
+      compute_halves(kb, panel, in, {});
+    else
+      compute_panel(kb, panel, in);
   };
   if (kb.spec().schedule.order == LoopOrder::kPanelOuter)
     for_each_panel(kb, [&](Value* panel) {

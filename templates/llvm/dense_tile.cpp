@@ -108,6 +108,12 @@ void pack_row_major_b(KernelBuilder& kb, const Stretch& stretch, const RowsOfB& 
   });
 }
 
+// Rows of C that scratch has for a group of panels, in whole vectors.
+std::int64_t collected_rows(const KernelBuilder& kb) {
+  const std::int64_t rows = panels_per_group(kb.spec()) * block_shape(kb.spec()).height;
+  return (rows + kb.lanes() - 1) / kb.lanes() * kb.lanes();
+}
+
 void unpack_row_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin, Value* end) {
   finish_part(kb, {begin, end, stretch.n0, stretch.end},
               {collected_c_base(kb), kb.i64(tile_row_bytes(kb))});
@@ -141,6 +147,26 @@ void store_columns(KernelBuilder& kb, const Values& columns, Value* row, Value* 
   }
 }
 
+constexpr std::int64_t kLineBytes = kTransposedRows * 4;
+constexpr std::int64_t kTransposedBytes = kTransposedColumns * kLineBytes;
+
+// Rows [first, last), which `from` holds as rows, to the tile of sums as columns; with glu those of the other half
+// behind them.
+void transpose_sums(KernelBuilder& kb, Value* from, Value* first, Value* last) {
+  for_each_step(kb, first, last, kb.lanes(), [&](Value* row) {
+    Value* const before = kb.sub(row, first);
+    Value* const rows = kb.at(from, kb.mul(before, kb.i64(tile_row_bytes(kb))));
+    Value* const to = kb.at(sums_tile(kb), kb.mul(before, kb.i64(4)));
+    for (int half = 0; half < kb.spec().epilogue.halves(); ++half) {
+      Value* const of_half = half == 0 ? rows : kb.at(rows, collected_half_bytes(kb));
+      const Values columns = transposed_columns(kb, of_half);
+      for (std::size_t t = 0; t < columns.size(); ++t)
+        kb.store(kb.at(to, static_cast<std::int64_t>(t) * kLineBytes + half * kTransposedBytes),
+                 columns[t]);
+    }
+  });
+}
+
 // Rows [first, last) of columns from n on, which `from` holds as rows.
 void unpack_columns(KernelBuilder& kb, Value* from, Value* first, Value* last, Value* n,
                     Value* end_n) {
@@ -153,15 +179,10 @@ void unpack_columns(KernelBuilder& kb, Value* from, Value* first, Value* last, V
                   [&](Value* row) { store_columns(kb, transposed(row), row, last, n, end_n); });
     return;
   }
-  constexpr std::int64_t kLineBytes = kTransposedRows * 4;
-  for_each_step(kb, first, last, kb.lanes(), [&](Value* row) {
-    const Values columns = transposed(row);
-    Value* const to = kb.at(sums_tile(kb), kb.mul(kb.sub(row, first), kb.i64(4)));
-    for (std::size_t t = 0; t < columns.size(); ++t)
-      kb.store(kb.at(to, static_cast<std::int64_t>(t) * kLineBytes), columns[t]);
-  });
+  transpose_sums(kb, from, first, last);
   Value* const last_n = kb.min(kb.add(n, kb.i64(kTransposedColumns)), end_n);
-  finish_part(kb, {first, last, n, last_n}, {sums_tile(kb), kb.i64(kLineBytes)});
+  finish_part(kb, {first, last, n, last_n},
+              {sums_tile(kb), kb.i64(kLineBytes), false, kb.i64(kTransposedBytes)});
 }
 
 // Four columns at a time, down kTransposedRows rows, which stay in L1: a leading dimension of a power of two puts all
@@ -289,6 +310,10 @@ DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch, const ColumnTi
   return {kb.at(collected_c_base(kb), kb.sub(columns, rows)), kb.i64(tile_row_bytes(kb)), false};
 }
 
+Value* collected_half_bytes(KernelBuilder& kb) {
+  return kb.i64(collected_rows(kb) * tile_row_bytes(kb));
+}
+
 DenseTile sums_in_scratch(KernelBuilder& kb) {
   return {sums_tile(kb), kb.i64(tile_row_bytes(kb)), false};
 }
@@ -298,8 +323,7 @@ Value* staged_base(KernelBuilder& kb) {
   if (kb.spec().schedule.strategy == Strategy::kScatter)
     return kb.at(c, kb.mul(kb.round_up_to_lanes(kb.args().rows_out), kb.i64(tile_row_bytes(kb))));
   if (kb.spec().layout_c != Layout::kColMajor) return c;
-  const std::int64_t rows = panels_per_group(kb.spec()) * block_shape(kb.spec()).height;
-  return kb.at(c, (rows + kb.lanes() - 1) / kb.lanes() * kb.lanes() * tile_row_bytes(kb));
+  return kb.at(c, kb.spec().epilogue.halves() * collected_rows(kb) * tile_row_bytes(kb));
 }
 
 void for_each_stretch(KernelBuilder& kb, const std::function<void(const Stretch&)>& body) {

@@ -9,7 +9,7 @@
 //                         as many of them as the call's columns have stretches; with kc of chunk_capacity() rows, and
 //                         for chunked_columns() of the call's columns at a time
 //   up(rows) * W          with pack: rows of C; those of panels_per_group() panels when C is column-major (row tile),
-//                         all of them (scatter)
+//                         all of them (scatter); with glu first those of the gate, then as many of the other half
 //   the rest              staged values (panel_values.h, widen.h), or in the row tile with kc the sums of the panels, tile
 //                         by tile
 // where up() rounds up to whole vectors.
@@ -46,6 +46,8 @@ struct RowsOfB {
                                      const ColumnTile& tile, const RowsOfB& packed);
 [[nodiscard]] DenseTile c_in_scratch(KernelBuilder& kb, const Stretch& stretch,
                                      const ColumnTile& tile, llvm::Value* first_row);
+// With glu: how far behind the collected rows of the gate those of the other half lie.
+[[nodiscard]] llvm::Value* collected_half_bytes(KernelBuilder& kb);
 // The tile of sums, where there is one.
 [[nodiscard]] DenseTile sums_in_scratch(KernelBuilder& kb);
 // Where scratch holds staged values, or with kc the sums of earlier chunks.

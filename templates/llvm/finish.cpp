@@ -38,6 +38,7 @@ Value* line_address(KernelBuilder& kb, Value* base, Value* ld_bytes, Value* line
 // The addresses of one line at its first element; null for an operand that the epilogue does not have.
 struct Line {
   Value *sums, *c, *preactivation, *gate, *residual;
+  Value* half_bytes;
 };
 
 Line make_line(KernelBuilder& kb, const SumsInMemory& sums, Value* line, Value* first_line,
@@ -50,8 +51,10 @@ Line make_line(KernelBuilder& kb, const SumsInMemory& sums, Value* line, Value* 
   };
   return {kb.at(sums.base, kb.mul(kb.sub(line, first_line), sums.line_bytes)),
           line_address(kb, kb.args().c, kb.args().ldc_bytes, line, begin),
-          operand(epilogue.derivative, kPreactivation), operand(epilogue.gate, kGate),
-          operand(epilogue.residual, kResidual)};
+          operand(epilogue.derivative, kPreactivation),
+          operand(epilogue.gate, kGate),
+          operand(epilogue.residual, kResidual),
+          sums.half_bytes};
 }
 
 Value* scale_and_bias(KernelBuilder& kb, Value* sum, const Terms& terms) {
@@ -71,15 +74,17 @@ Terms scaled(KernelBuilder& kb, const Terms& of_rows, Value* of_columns) {
   return terms;
 }
 
-using TermsOf = std::function<Terms()>;
+// Of the rows at hand; with glu also of those so many rows of A further on.
+using TermsOf = std::function<Terms(Value* rows_before)>;
 
 // One vector of a line, from element `index` of the line on.
 struct LineVector {
   const Line& line;
   Value *index, *mask;
 
-  [[nodiscard]] Value* sum(KernelBuilder& kb) const {
-    return kb.finished_sums(kb.load(kb.at(line.sums, kb.mul(index, kb.i64(4))), mask));
+  [[nodiscard]] Value* sum(KernelBuilder& kb) const { return sum(kb, line.sums); }
+  [[nodiscard]] Value* sum_of_other_half(KernelBuilder& kb) const {
+    return sum(kb, kb.at(line.sums, line.half_bytes));
   }
   // Of C or an operand like it.
   [[nodiscard]] Value* address(KernelBuilder& kb, Value* base) const {
@@ -87,6 +92,11 @@ struct LineVector {
   }
   [[nodiscard]] Value* load(KernelBuilder& kb, Value* base) const {
     return kb.load_result(address(kb, base), mask);
+  }
+
+ private:
+  [[nodiscard]] Value* sum(KernelBuilder& kb, Value* sums) const {
+    return kb.finished_sums(kb.load(kb.at(sums, kb.mul(index, kb.i64(4))), mask));
   }
 };
 
@@ -96,7 +106,7 @@ Value* activate(KernelBuilder& kb, const LineVector& at, const std::function<Val
     return apply_slope(kb, epilogue.activation, at.load(kb, at.line.preactivation), sum);
   if (epilogue.activation == Activation::kNone) return sum();
   Value* const result = apply_activation(kb, epilogue.activation, sum());
-  return kb.spec().epilogue.has_operands() ? kb.compute_first(result) : result;
+  return epilogue.has_operands() || epilogue.glu ? kb.compute_first(result) : result;
 }
 
 void finish_vector(KernelBuilder& kb, const LineVector& at, bool in_c, const TermsOf& terms) {
@@ -104,12 +114,16 @@ void finish_vector(KernelBuilder& kb, const LineVector& at, bool in_c, const Ter
   Value* result = activate(kb, at, [&] {
     Value* sum = at.sum(kb);
     if (kb.spec().accumulate && !in_c) sum = kb.add_results(sum, at.load(kb, at.line.c));
-    return scale_and_bias(kb, sum, terms());
+    return scale_and_bias(kb, sum, terms(kb.i64(0)));
   });
-  if (epilogue.gate && epilogue.residual)
-    result = kb.fma(result, at.load(kb, at.line.gate), at.load(kb, at.line.residual));
-  else if (epilogue.gate)
-    result = kb.ir().CreateFMul(result, at.load(kb, at.line.gate));
+  Value* factor = nullptr;
+  if (epilogue.gate) factor = at.load(kb, at.line.gate);
+  if (epilogue.glu)
+    factor = scale_and_bias(kb, at.sum_of_other_half(kb), terms(kb.args().rows_out));
+  if (factor != nullptr && epilogue.residual)
+    result = kb.fma(result, factor, at.load(kb, at.line.residual));
+  else if (factor != nullptr)
+    result = kb.ir().CreateFMul(result, factor);
   else if (epilogue.residual)
     result = kb.fadd(result, at.load(kb, at.line.residual));
   kb.store_result(at.address(kb, at.line.c), result, at.mask);
@@ -171,9 +185,9 @@ void finish_part(KernelBuilder& kb, const PartOfC& part, const SumsInMemory& sum
       Value* const mask = kb.mask_below(kb.sub(end, element));
       const LineVector at{line, kb.sub(element, begin), mask};
       // Loaded for each vector, also where they are those of the whole line: activations need all of 16 registers.
-      finish_vector(kb, at, sums.in_c, [&] {
-        return rows ? in_columns(kb, terms_of_row(kb, number), element, mask)
-                    : in_column(kb, terms_of_rows(kb, element, mask), number);
+      finish_vector(kb, at, sums.in_c, [&](Value* before) {
+        return rows ? in_columns(kb, terms_of_row(kb, kb.add(number, before)), element, mask)
+                    : in_column(kb, terms_of_rows(kb, kb.add(element, before), mask), number);
       });
     });
   });

@@ -36,6 +36,7 @@ struct PartOfC {
 struct SumsInMemory {
   llvm::Value *base, *line_bytes;
   bool in_c = false;  // they lie in C itself (of f32), with what it held already added
+  llvm::Value* half_bytes = nullptr;  // with glu: how far behind them those of the other half lie
 };
 void finish_part(KernelBuilder& kb, const PartOfC& part, const SumsInMemory& sums);
 

@@ -60,6 +60,17 @@ void for_each_panel(KernelBuilder& kb, const std::function<void(Value* panel)>& 
   for_each_step(kb, kb.args().panel_begin, kb.args().panel_end, 1, body);
 }
 
+void for_each_half(KernelBuilder& kb, const std::function<void(const HalfOfA&)>& body) {
+  if (!kb.spec().epilogue.glu) {
+    body({});
+    return;
+  }
+  Value* const height = kb.i64(block_shape(kb.spec()).height);
+  Value* const panels = kb.ir().CreateSDiv(kb.args().rows_out, height);
+  for_each_step(kb, kb.i64(0), kb.i64(2), 1,
+                [&](Value* number) { body({number, kb.mul(number, panels)}); });
+}
+
 PanelRows panel_rows(KernelBuilder& kb, Value* panel, int height) {
   Value* const nominal = kb.mul(panel, kb.i64(height));
   Value* const first = kb.min(nominal, kb.sub(kb.args().rows_out, kb.i64(height)));

@@ -36,6 +36,14 @@ void for_each_step(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end, std:
 // Calls body(panel) for each panel of the call.
 void for_each_panel(KernelBuilder& kb, const std::function<void(llvm::Value* panel)>& body);
 
+// With glu (epilogue.h): one of the two halves of A, 0 or 1, and how many panels come before it. Else null.
+struct HalfOfA {
+  llvm::Value* number = nullptr;
+  llvm::Value* panels_before = nullptr;
+};
+// Calls body for both halves in a loop; once without glu.
+void for_each_half(KernelBuilder& kb, const std::function<void(const HalfOfA&)>& body);
+
 // Where a panel's output rows are: rows [first, first + height), of which those below `skip` belong to the previous
 // panel (format.h: shifted edge blocks).
 struct PanelRows {

@@ -114,11 +114,12 @@ std::vector<Epilogue> all_epilogues() {
   std::vector<Epilogue> epilogues;
   for (const auto& [activation, activation_name] : EnumNames<Activation>::kNames)
     for (const auto& [scale, scale_name] : EnumNames<Scale>::kNames)
-      for (int bits = 0; bits < 16; ++bits) {
+      for (int bits = 0; bits < 32; ++bits) {
         const Epilogue epilogue{.scale = scale,
                                 .bias = (bits & 1) != 0,
                                 .activation = activation,
                                 .derivative = (bits & 2) != 0,
+                                .glu = (bits & 16) != 0,
                                 .gate = (bits & 4) != 0,
                                 .residual = (bits & 8) != 0};
         if (check_epilogue(epilogue, kAnyTypes)) epilogues.push_back(epilogue);
@@ -126,14 +127,32 @@ std::vector<Epilogue> all_epilogues() {
   return epilogues;
 }
 
-// Epilogues for the specification of that number: none, the usual ones in turn, and all combinations in turn; of narrow
+// Those without glu, and those with.
+std::pair<std::vector<Epilogue>, std::vector<Epilogue>> split_epilogues() {
+  std::vector<Epilogue> whole = all_epilogues();
+  const auto halves =
+      std::ranges::stable_partition(whole, [](const Epilogue& e) { return !e.glu; });
+  std::vector<Epilogue> with_glu(halves.begin(), halves.end());
+  whole.erase(halves.begin(), halves.end());
+  return {std::move(whole), std::move(with_glu)};
+}
+
+// Whether there are kernels with glu.
+bool takes_halves(Op op, bool accumulate, const Format& format) {
+  const bool stored = std::holds_alternative<Bsr>(format) || std::holds_alternative<Jam>(format);
+  return op == Op::kSpmm && !accumulate && stored;
+}
+
+// Epilogues for the specification of that number: none, the usual ones in turn, and all combinations in turn, where
+// there are halves also of those with glu; of narrow
 // elements, whose sums take the same way into C, one of these in turn. The
 // step has no factor in common with their number, so that neighbours in the loops below get different ones.
-std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, std::size_t number) {
+std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, bool halves, std::size_t number) {
   if (op == Op::kSddmm || operand_types(types).result == DType::kS32) return {Epilogue{}};
-  static const std::vector<Epilogue> kAll = all_epilogues();
+  static const auto [kAll, kHalves] = split_epilogues();
   constexpr std::size_t kStep = 37;
   EXPECT_EQ(std::gcd(kStep, kAll.size()), 1U);
+  EXPECT_EQ(std::gcd(kStep, kHalves.size()), 1U);
   const Epilogue usual{.bias = true,
                        .activation = number % 2 == 0 ? Activation::kRelu : Activation::kNone};
   // Bytes are scaled by rows and columns as a rule.
@@ -141,6 +160,7 @@ std::vector<Epilogue> epilogues_of(Op op, ElementTypes types, std::size_t number
   if (are_integers(types)) chosen[0].scale = chosen[1].scale = Scale::kRowsColumns;
   const Epilogue& in_turn = kAll[number * kStep % kAll.size()];
   if (std::ranges::find(chosen, in_turn) == chosen.end()) chosen.push_back(in_turn);
+  if (halves) chosen.push_back(kHalves[number * kStep % kHalves.size()]);
   if (types != ElementTypes::kF32) return {chosen[number % chosen.size()]};
   return chosen;
 }
@@ -155,7 +175,8 @@ std::vector<KernelSpec> all_specs() {
         for (const bool accumulate : {false, true})
           for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
             for (const Format& format : formats_for(op, types, combination++))
-              for (const Epilogue& epilogue : epilogues_of(op, types, number++))
+              for (const Epilogue& epilogue :
+                   epilogues_of(op, types, takes_halves(op, accumulate, format), number++))
                 specs.push_back({op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
 }
@@ -236,6 +257,7 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
           [&](const NofM& nm) { return Bsr{kNmPanelRows * schedule.nv, nm.m * schedule.ku}; }},
       kernel_case.spec.format);
   const std::int64_t w = tile_width(kernel_case);
+  const std::int64_t halves = kernel_case.spec.epilogue.halves();
   std::vector<std::int64_t> widths = {1, w - 1, w, w + 1, 2 * w + 3};
   std::erase_if(widths, [](std::int64_t n) { return n < 1; });
   std::vector<RunShape> shapes;
@@ -245,6 +267,8 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     shape.m = std::array<std::int64_t, 5>{2 * r + r / 2 + 1, 3 * r, r + 1, 4 * r, r}.at(i % 5);
     shape.k = std::array<std::int64_t, 5>{3 * c + c / 2 + 1, 2 * c + 1, 3 * c, c, 5 * c}.at(i % 5);
     if (kernel_case.spec.op == Op::kSpmmTransposed) shape.m = (shape.m + group - 1) / group * group;
+    // Whole panels of both halves: three, one, two, four.
+    if (halves == 2) shape.m = 2 * r * std::array<std::int64_t, 5>{3, 1, 2, 4, 1}.at(i % 5);
     shape.k = (shape.k + group - 1) / group * group;
     shape.n = widths[i];
     shape.mask = std::array{MaskKind::kRandom, MaskKind::kEmptyPanels, MaskKind::kFull,
@@ -278,7 +302,8 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     RunShape& shape = shapes.back();
     const bool transposed = spec.op == Op::kSpmmTransposed;
     const std::int64_t height = transposed ? c : r;
-    const std::int64_t extent = (panels_per_group(spec) + 1) * height + height / 2;
+    const std::int64_t in_group = (panels_per_group(spec) + 1) * height;
+    const std::int64_t extent = halves == 2 ? 2 * in_group : in_group + height / 2;
     if (transposed)
       shape.k = (extent + group - 1) / group * group;
     else

@@ -122,9 +122,11 @@ void add_epilogue_operands(const KernelSpec& spec, std::int64_t rows, Draw& draw
     for (std::int64_t i = 0; i < count; ++i)
       numbers.push_back(draw.number(DType::kF32));
   };
-  if (has_factors(epilogue.scale)) draw_rows(scales_rows(epilogue.scale) ? rows : 1, inputs.scale);
+  const std::int64_t rows_of_a = rows * epilogue.halves();
+  if (has_factors(epilogue.scale))
+    draw_rows(scales_rows(epilogue.scale) ? rows_of_a : 1, inputs.scale);
   if (scales_columns(epilogue.scale)) draw_rows(inputs.shape.n, inputs.scale_columns);
-  if (epilogue.bias) draw_rows(rows, inputs.bias);
+  if (epilogue.bias) draw_rows(rows_of_a, inputs.bias);
   std::int64_t padding = inputs.shape.padding;
   const auto draw_dense = [&](bool needed, std::vector<float>& memory) -> DenseView {
     if (!needed) return {};
@@ -189,7 +191,7 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
 
   const bool writes_values = spec.op == Op::kSddmm;
   const std::int64_t b_rows = spec.op == Op::kSpmm ? shape.k : shape.m;
-  const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m : shape.k;
+  const std::int64_t c_rows = spec.op == Op::kSpmm ? shape.m / spec.epilogue.halves() : shape.k;
   inputs.values.assign(static_cast<std::size_t>(values_count(inputs.structure)),
                        poison_of(type_of_values(spec)));
   if (!writes_values || spec.accumulate)

@@ -138,9 +138,10 @@ KernelArgs make_args(const KernelCase& kernel_case, const KernelInputs& inputs,
   args.ld_residual = inputs.residual_view.ld;
   args.ldb = inputs.b_view.ld;
   args.ldc = inputs.c_view.ld;
-  args.rows_out = transposed ? shape.k : shape.m;
+  const std::int64_t halves = kernel_case.spec.epilogue.halves();
+  args.rows_out = transposed ? shape.k : shape.m / halves;
   args.rows_in = transposed ? shape.m : shape.k;
-  args.panel_end = index.panels();
+  args.panel_end = index.panels() / halves;
   args.code = inputs.code == nullptr ? nullptr : inputs.code->address();
   args.n_end = inputs.shape.n;
   return args;
@@ -189,15 +190,22 @@ bool is_right(float found, const Sum& expected, std::int64_t length, Numbers num
          error_bound(length, expected, result);  // false for NaN
 }
 
-// What the epilogue of C(row, column) reads.
-reference::EpilogueTerms terms_of(const Epilogue& epilogue, const KernelInputs& inputs,
-                                  std::int64_t row, std::int64_t column) {
+// Scale and bias of a row of A's and a column.
+reference::EpilogueTerms terms_of_row(const Epilogue& epilogue, const KernelInputs& inputs,
+                                      std::int64_t row, std::int64_t column) {
   const auto i = static_cast<std::size_t>(row);
   reference::EpilogueTerms terms;
   if (has_factors(epilogue.scale)) terms.scale = inputs.scale[scales_rows(epilogue.scale) ? i : 0];
   if (scales_columns(epilogue.scale))
     terms.scale_by_column(inputs.scale_columns[static_cast<std::size_t>(column)]);
   if (epilogue.bias) terms.bias = inputs.bias[i];
+  return terms;
+}
+
+// What the epilogue of C(row, column) reads.
+reference::EpilogueTerms terms_of(const Epilogue& epilogue, const KernelInputs& inputs,
+                                  std::int64_t row, std::int64_t column) {
+  reference::EpilogueTerms terms = terms_of_row(epilogue, inputs, row, column);
   if (epilogue.derivative) terms.preactivation = inputs.preactivation_view.at(row, column);
   if (epilogue.gate) terms.gate = inputs.gate_view.at(row, column);
   if (epilogue.residual) terms.residual = inputs.residual_view.at(row, column);
@@ -232,9 +240,16 @@ void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
       const std::int64_t length = (transposed ? inputs.shape.m : inputs.shape.k) + 1;
       const bool exact =
           inputs.shape.numbers == Numbers::kSmallIntegers && !are_integers(spec.types);
-      const reference::Bounded expected = reference::apply_epilogue(
-          spec.epilogue, {sum.value, exact ? 0.0 : error_bound(length, sum, DType::kF32)},
-          terms_of(spec.epilogue, inputs, i, j), type_of_c(spec));
+      const auto bounded = [&](const Sum& s) {
+        return reference::Bounded{s.value, exact ? 0.0 : error_bound(length, s, DType::kF32)};
+      };
+      reference::EpilogueTerms terms = terms_of(spec.epilogue, inputs, i, j);
+      if (const std::int64_t other = i + view.rows; spec.epilogue.glu)
+        terms.other_half = reference::scale_and_bias(
+            spec.epilogue, bounded(sums[static_cast<std::size_t>(other * view.n + j)]),
+            terms_of_row(spec.epilogue, inputs, other, j));
+      const reference::Bounded expected =
+          reference::apply_epilogue(spec.epilogue, bounded(sum), terms, type_of_c(spec));
       if (!is_right(spec, outputs.c[at], expected, inputs.shape.numbers)) {
         ADD_FAILURE() << "c(" << i << ", " << j << ") is " << outputs.c[at] << ", expected "
                       << expected.value << " +- " << expected.error;

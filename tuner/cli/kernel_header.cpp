@@ -35,10 +35,10 @@ typedef struct lacuna_kernel_args {{
   const int64_t* first_value; /* jammed rows, baked panels: [panels + 1] where their values begin; else NULL */
   const void* b;
   void* c;               /* written by spmm and spmm_transposed, read by sddmm */
-  const float* bias;     /* indexed by C's row; NULL without a bias in the epilogue */
+  const float* bias;     /* indexed by C's row, with glu by A's; NULL without a bias in the epilogue */
   float* scratch;        /* private to the call, 64-byte aligned; size: see the kernel */
   int64_t ldb, ldc;
-  int64_t rows_out;      /* of the result: M (spmm, sddmm) or K (spmm_transposed) */
+  int64_t rows_out;      /* of the result: M (spmm, sddmm; with glu half of A's rows) or K (spmm_transposed) */
   int64_t rows_in;       /* A's other dimension: K (spmm, sddmm) or M (spmm_transposed) */
   int64_t panel_begin, panel_end;
   int64_t n_begin, n_end;
@@ -69,12 +69,17 @@ std::string layout_words(Layout layout) {
                                      : "column-major: (r, n) at [r + n * ld]";
 }
 
-// "(scale * (A * B) + bias) * silu'(preactivation) * gate + residual"
-std::string with_epilogue(const Epilogue& epilogue, std::string text) {
+// "scale * (A * B) + bias"
+std::string scaled(const Epilogue& epilogue, std::string text) {
   if (scales_columns(epilogue.scale)) text = fmt::format("scale_columns[column] * ({})", text);
   if (has_factors(epilogue.scale))
     text = fmt::format("{} * ({})", scales_rows(epilogue.scale) ? "scale[row]" : "scale[0]", text);
   if (epilogue.bias) text += " + bias[row]";
+  return text;
+}
+
+// "(scale * (A * B) + bias) * silu'(preactivation) * gate + residual"
+std::string with_epilogue(const Epilogue& epilogue, std::string text) {
   const std::string_view activation = to_text(epilogue.activation);
   if (epilogue.derivative)
     text = fmt::format("({}) * {}'(preactivation)", text, activation);
@@ -82,6 +87,7 @@ std::string with_epilogue(const Epilogue& epilogue, std::string text) {
     text = fmt::format("{}({})", activation, text);
   else if (epilogue.gate)
     text = fmt::format("({})", text);
+  if (epilogue.glu) text += " * U";
   if (epilogue.gate) text += " * gate";
   if (epilogue.residual) text += " + residual";
   return text;
@@ -100,6 +106,10 @@ std::string formula(const KernelSpec& spec) {
     case Op::kSddmm:
       return fmt::format("A[M,K] = B[M,N] * C[K,N]^T at A's stored weights{}", plus);
   }
+  inner = scaled(spec.epilogue, inner);
+  if (spec.epilogue.glu)
+    return fmt::format("C[M,N] = {}, where [G; U] = {}", with_epilogue(spec.epilogue, "G"),
+                       scaled(spec.epilogue, "A[2M,K] * B[K,N]"));
   return fmt::format("{} = {}", spec.op == Op::kSpmm ? "C[M,N]" : "C[K,N]",
                      with_epilogue(spec.epilogue, inner));
 }

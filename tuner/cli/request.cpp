@@ -88,8 +88,10 @@ void add_kernel_options(CLI::App& verb, RequestOptions& options) {
   verb.add_option("--epilogue", options.epilogue,
                   fmt::format("of the first operation: none, or parts joined by _ in this order: "
                               "scale, scale_rows, scale_columns or scale_rows_columns; bias; one "
-                              "of {} (drelu, ...: times its derivative); gate; residual. For "
-                              "example bias_relu, bias_silu_gate",
+                              "of {} (drelu, ...: times its derivative); glu (the mask is that "
+                              "of the gate's rows and, below them, of those it multiplies) or "
+                              "gate; residual. For example bias_relu, bias_silu_gate, "
+                              "bias_silu_glu",
                               activation_names()))
       ->capture_default_str();
   verb.add_flag("--accumulate", options.accumulate, "add to what is in the output (beta = 1)");

@@ -17,7 +17,7 @@
  *     lacuna_plan_execute(plan, 0, &op);
  *
  * Operations (A sparse, B and C dense):
- *     SPMM             C[M,N] = epilogue(A * B[K,N] (+ C))
+ *     SPMM             C[M,N] = epilogue(A * B[K,N] (+ C)); of a gated layer A[2M,K], see glu
  *     SPMM_TRANSPOSED  C[K,N] = epilogue(A^T * B[M,N] (+ C))
  *     SDDMM            A      = B[M,N] * C[K,N]^T at A's stored weights (+ A)
  * Row-major X[R,N]: X(r,n) at x[r*ldx + n]. Column-major: x[r + n*ldx]. Leading dimensions in elements.
@@ -201,7 +201,14 @@ enum {
  * gate and residual are dense operands of C's shape and layout. x is what the activation was applied to in the forward
  * pass; for relu its result does as well. A NaN stays a NaN, but relu' chooses: where x <= 0, y is 0 whatever z is.
  * Examples: silu and gate: the second half of SwiGLU, silu(A * B) * up.
- * SPMM_TRANSPOSED with activation and derivative: the gradient before that activation, in one pass. */
+ * SPMM_TRANSPOSED with activation and derivative: the gradient before that activation, in one pass.
+ *
+ * With glu (SPMM only; without gate, derivative and accumulate) the mask is that of A_gate with A_up below it, 2M x K, and
+ * so are the values and the rows of scale and bias; C has M rows, as has the residual:
+ *     C = act(scale * (A_gate * B) + bias) * (scale * (A_up * B) + bias) + residual
+ * SwiGLU (silu), GeGLU (gelu) or ReGLU in one pass over B. The two halves may have different patterns. Other problems of
+ * the plan are of all of A as ever: SPMM_TRANSPOSED takes the gradients of both halves as one B[2M,N], SDDMM too. The
+ * height of blocks or of jammed rows must divide M; there are no kernels for N:M and for baked panels. */
 
 typedef struct lacuna_problem {
   size_t struct_size; /* sizeof(lacuna_problem) */
@@ -218,9 +225,11 @@ typedef struct lacuna_problem {
   int32_t gate;       /* 1: multiply by the operand gate */
   int32_t residual;   /* 1: add the operand residual */
   int32_t types;      /* LACUNA_TYPES_ */
+  int32_t glu;        /* 1: multiply by the other half of A's rows */
+  int32_t reserved;   /* 0 */
 } lacuna_problem;
 
-#define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define LACUNA_PROBLEM_INIT {sizeof(lacuna_problem), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* A codebook of 2^bits numbers (bits from 4 to 8) for `count` weights, and their indices: 0 for zeros, for the others by
  * k-means over their values, exact where there are fewer than 2^bits distinct ones. The same weights give the same
@@ -280,10 +289,10 @@ typedef struct lacuna_operands {
   int64_t ldb;
   void* c; /* read by sddmm, written otherwise */
   int64_t ldc;
-  const float* bias; /* NULL without a bias epilogue */
+  const float* bias; /* one for each row of C, with glu of A; NULL without a bias epilogue */
   int64_t n; /* dense columns of this call; 0: an empty sum, zero for sddmm, no output otherwise */
   /* Operands of the epilogue; those it does not have are not looked at. */
-  const float* scale;        /* one factor, or one for each row of C (ROWS, ROWS_COLUMNS) */
+  const float* scale; /* one factor, or one for each row of C, with glu of A (ROWS, ROWS_COLUMNS) */
   const void* preactivation; /* x */
   int64_t ld_preactivation;
   const void* gate;

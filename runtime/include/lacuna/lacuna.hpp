@@ -206,8 +206,8 @@ struct Values {
 
 // What an epilogue reads beside the sums; the parts it does not have stay empty.
 struct EpilogueOperands {
-  const float* bias = nullptr;
-  const float* scale = nullptr;  // one factor, or one for each row of C
+  const float* bias = nullptr;   // one for each row of C, with glu of A
+  const float* scale = nullptr;  // one factor, or one for each of these rows
   ConstDense preactivation, gate, residual;
   const float* scale_columns = nullptr;  // one for each column of C
 };
@@ -326,6 +326,7 @@ class Plan {
     made.scale = static_cast<std::int32_t>(epilogue.scale);
     made.activation = static_cast<std::int32_t>(epilogue.activation);
     made.derivative = epilogue.derivative ? 1 : 0;
+    made.glu = epilogue.glu ? 1 : 0;
     made.gate = epilogue.gate ? 1 : 0;
     made.residual = epilogue.residual ? 1 : 0;
     return made;

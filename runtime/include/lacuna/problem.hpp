@@ -64,6 +64,7 @@ struct Epilogue {
   bool bias = false;
   Activation activation = Activation::kNone;
   bool derivative = false;
+  bool glu = false;
   bool gate = false;
   bool residual = false;
 

@@ -277,6 +277,10 @@ TEST_F(CApi, ReportsBadProblems) {
                "derivative 2 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.gate = -1; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "gate -1 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.glu = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "glu 2 is not in [0, 1]");
+  EXPECT_FAULT(create([](auto& p) { p.reserved = 1; }), LACUNA_ERROR_INVALID_ARGUMENT,
+               "reserved 1 is not in [0, 0]");
   EXPECT_FAULT(create([](auto& p) { p.residual = 2; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "residual 2 is not in [0, 1]");
   EXPECT_FAULT(create([](auto& p) { p.types = 14; }), LACUNA_ERROR_INVALID_ARGUMENT,
@@ -299,13 +303,13 @@ TEST_F(CApi, ReportsBadProblems) {
   EXPECT_FAULT(create([](auto& p) { p.struct_size = 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
                "problem.struct_size 4 is not in [8, 4096]");
   EXPECT_FAULT(create([](auto& p) { p.struct_size = sizeof p + 4; }), LACUNA_ERROR_INVALID_ARGUMENT,
-               "problem.struct_size 68 is not a multiple of 8");
+               "problem.struct_size 76 is not a multiple of 8");
   EXPECT_FAULT(lacuna_plan_create(context_, mask_, nullptr, 0, nullptr, &plan),
                LACUNA_ERROR_INVALID_ARGUMENT, "the plan has no problem");
   std::vector<lacuna_problem> two(2, LACUNA_PROBLEM_INIT);
   two[1].struct_size = 32;
   EXPECT_FAULT(lacuna_plan_create(context_, mask_, two.data(), 2, nullptr, &plan),
-               LACUNA_ERROR_INVALID_ARGUMENT, "problem 1: struct_size 32 differs from 64");
+               LACUNA_ERROR_INVALID_ARGUMENT, "problem 1: struct_size 32 differs from 72");
   EXPECT_EQ(plan, nullptr);
 }
 

@@ -115,6 +115,27 @@ TEST(CppApi, ComposesEpilogues) {
                lacuna::Exception);  // no gate
 }
 
+// A gated layer as one product: the rows of the gate, then those that it multiplies; relu, so that all is exact.
+TEST(CppApi, MultipliesTheHalvesOfAGatedLayer) {
+  constexpr std::int64_t kM = 8, kK = 4, kN = 5;
+  const lacuna::Context context = make_context();
+  const lacuna::Mask mask = lacuna::Mask::from_blocks(2 * kM, kK, 4, 4, {1, 0, 1, 1});
+  lacuna::Problem gated, plain;
+  gated.epilogue = {.bias = true, .activation = lacuna::Activation::kRelu, .glu = true};
+  const lacuna::Plan plan(context, mask, {gated, plain});
+  EXPECT_TRUE(plan.kernel(0).ends_with("_bias_relu_glu"));
+  const std::vector<float> dense = integers(2 * kM * kK), x = integers(kK * kN),
+                           bias = integers(2 * kM);
+  const std::vector<float> values = plan.pack(dense.data(), kK);
+  std::vector<float> sums(2 * kM * kN), y(kM * kN, std::nanf(""));
+  plan.spmm(1, values.data(), {x.data(), kN}, {sums.data(), kN}, kN);
+  plan.spmm(0, values.data(), {x.data(), kN}, {y.data(), kN}, kN, bias.data());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const float gate = sums[i] + bias[i / kN], up = sums[i + y.size()] + bias[i / kN + kM];
+    EXPECT_EQ(y[i], (gate < 0 ? 0 : gate) * up);
+  }
+}
+
 // Every other part, on one mask: 2 * W x * relu'(h) + residual, and rows of C scaled one by one.
 TEST(CppApi, PassesEveryOperandOfAnEpilogue) {
   constexpr std::int64_t kM = 8, kK = 4, kN = 5;

@@ -81,7 +81,7 @@ struct Product {
     b = draw(b_rows() * n);
     c = draw(c_rows() * n);
     if (!writes_values && !problem.accumulate) c.assign(c.size(), std::nanf(""));
-    bias = draw(c_rows());
+    bias = draw(c_rows() * problem.epilogue.halves());
     preactivation = draw(c_rows() * n);
     gate = draw(c_rows() * n);
     residual = draw(c_rows() * n);
@@ -92,9 +92,7 @@ struct Product {
   [[nodiscard]] std::int64_t b_rows() const {
     return problem.op == Op::kSpmm ? problem.k : problem.m;
   }
-  [[nodiscard]] std::int64_t c_rows() const {
-    return problem.op == Op::kSpmm ? problem.m : problem.k;
-  }
+  [[nodiscard]] std::int64_t c_rows() const { return rows_of_c(problem); }
   [[nodiscard]] Operands operands() {
     const auto ld = [&](Layout layout, std::int64_t rows) {
       return layout == Layout::kRowMajor ? n : rows;
@@ -131,14 +129,16 @@ struct Product {
   }
 
  private:
-  [[nodiscard]] double scale_of(std::int64_t row, std::int64_t column) const {
+  // Scale and bias.
+  [[nodiscard]] reference::EpilogueTerms terms_of_row(std::int64_t row, std::int64_t column) const {
     const Scale scale = problem.epilogue.scale;
     reference::EpilogueTerms terms;
+    terms.bias = bias[static_cast<std::size_t>(row)];
     if (has_factors(scale))
       terms.scale = bias[scales_rows(scale) ? static_cast<std::size_t>(row) : 0];
     if (scales_columns(scale))
       terms.scale_by_column(scale_columns[static_cast<std::size_t>(column)]);
-    return terms.scale;
+    return terms;
   }
   void verify_dense() {
     const bool transposed = problem.op == Op::kSpmmTransposed;
@@ -148,12 +148,19 @@ struct Product {
         const auto at = static_cast<std::size_t>(view_c().index(i, j));
         Sum sum = sums[static_cast<std::size_t>(i * n + j)];
         if (problem.accumulate) sum.add(c_before_[at]);
-        const float of_row = bias[static_cast<std::size_t>(i)];
-        const reference::EpilogueTerms terms{scale_of(i, j), of_row, preactivation[at], gate[at],
-                                             residual[at]};
-        const reference::Bounded expected = reference::apply_epilogue(
-            problem.epilogue, {sum.value, error_bound(b_rows() + 1, sum, DType::kF32)}, terms,
-            DType::kF32);
+        const auto bounded = [&](const Sum& s) {
+          return reference::Bounded{s.value, error_bound(b_rows() + 1, s, DType::kF32)};
+        };
+        reference::EpilogueTerms terms = terms_of_row(i, j);
+        terms.preactivation = preactivation[at];
+        terms.gate = gate[at];
+        terms.residual = residual[at];
+        if (const std::int64_t other = i + c_rows(); problem.epilogue.glu)
+          terms.other_half = reference::scale_and_bias(
+              problem.epilogue, bounded(sums[static_cast<std::size_t>(other * n + j)]),
+              terms_of_row(other, j));
+        const reference::Bounded expected =
+            reference::apply_epilogue(problem.epilogue, bounded(sum), terms, DType::kF32);
         ASSERT_LE(std::abs(c[at] - expected.value), expected.error)
             << "c(" << i << ", " << j << ")";
       }

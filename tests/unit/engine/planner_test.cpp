@@ -290,6 +290,8 @@ TEST(LongestShare, IsThatOfTheLargestNumberOfPieces) {
   EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = false}, counts, 256, 4), 2.0 / 5);
   EXPECT_DOUBLE_EQ(longest_share({.panels = false, .n = true, .n_granule = 64}, counts, 65, 8),
                    1.0 / 2);
+  EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = false, .halves = 2}, counts, 256, 4),
+                   1.0 / 2);
   EXPECT_DOUBLE_EQ(longest_share({.panels = false, .n = false}, counts, 256, 8), 1);
   EXPECT_DOUBLE_EQ(longest_share({.panels = true, .n = true, .n_granule = 64}, {}, 64, 8), 1);
 }

@@ -119,6 +119,12 @@ TEST(CutPanels, AddsUpEveryPartOfTheCost) {
   EXPECT_EQ(cuts, (std::vector<PanelCut>{{0, 0}, {1, 1133}, {2, 1133 + 1223}}));
 }
 
+// Panels 0 and 3, 1 and 4, 2 and 5 make one of the call each.
+TEST(CutPanels, AddsUpBothHalves) {
+  const auto cuts = cut_panels(index_of({1, 1, 1, 9, 1, 1}), by_entries(), 3, 2);
+  EXPECT_EQ(cuts, (std::vector<PanelCut>{{0, 0}, {1, 10}, {3, 14}}));
+}
+
 TEST(CutPanels, TakesAnEmptyMatrix) {
   const auto cuts = cut_panels(index_of({}), by_entries(), 4);
   EXPECT_EQ(cuts.front(), (PanelCut{0, 0}));

@@ -21,11 +21,12 @@ std::vector<Epilogue> all_epilogues() {
   std::vector<Epilogue> epilogues;
   for (const auto& [activation, activation_name] : EnumNames<Activation>::kNames)
     for (const auto& [scale, scale_name] : EnumNames<Scale>::kNames)
-      for (int bits = 0; bits < 16; ++bits)
+      for (int bits = 0; bits < 32; ++bits)
         epilogues.push_back({.scale = scale,
                              .bias = (bits & 1) != 0,
                              .activation = activation,
                              .derivative = (bits & 2) != 0,
+                             .glu = (bits & 16) != 0,
                              .gate = (bits & 4) != 0,
                              .residual = (bits & 8) != 0});
   std::erase_if(epilogues,
@@ -42,8 +43,10 @@ TEST(Epilogue, EveryCombinationParsesBackAndIsUnique) {
     ASSERT_TRUE(parsed) << parsed.error().message;
     EXPECT_EQ(*parsed, epilogue) << text;
   }
-  // 5 scales, bias, gate and residual or not; no activation, or one, or its derivative.
-  EXPECT_EQ(texts.size(), 5U * 8U * (2 * EnumNames<Activation>::kNames.size() - 1));
+  // 5 scales, bias, gate and residual or not; no activation, or one, or its derivative; with glu neither gate nor
+  // derivative.
+  const std::size_t activations = EnumNames<Activation>::kNames.size();
+  EXPECT_EQ(texts.size(), 5U * 8U * (2 * activations - 1) + 5U * 4U * activations);
 }
 
 TEST(Epilogue, HasTheDocumentedTexts) {
@@ -58,6 +61,9 @@ TEST(Epilogue, HasTheDocumentedTexts) {
             "scale_rows_bias_gelu_tanh_gate_residual");
   EXPECT_EQ(to_text(Epilogue{.activation = Activation::kSilu, .derivative = true, .gate = true}),
             "dsilu_gate");
+  EXPECT_EQ(to_text(Epilogue{
+                .bias = true, .activation = Activation::kSilu, .glu = true, .residual = true}),
+            "bias_silu_glu_residual");
   EXPECT_EQ(to_text(Epilogue{.scale = Scale::kColumns}), "scale_columns");
   EXPECT_EQ(to_text(Epilogue{.scale = Scale::kRowsColumns, .bias = true}),
             "scale_rows_columns_bias");
@@ -85,8 +91,9 @@ TEST(Epilogue, IsCutOffTheEndOfAName) {
 }
 
 TEST(EpilogueText, IsRefusedWhereItHasOtherPartsOrAnotherOrder) {
-  for (const char* text : {"", "gelu", "relu_bias", "bias_none", "residual_gate", "bias_bias",
-                           "_bias", "bias_", "Bias", "scale_scale_rows", "ddsilu", "dnone"}) {
+  for (const char* text :
+       {"", "gelu", "relu_bias", "bias_none", "residual_gate", "bias_bias", "_bias", "bias_",
+        "Bias", "scale_scale_rows", "ddsilu", "dnone", "gate_glu", "glu_silu"}) {
     const auto parsed = parse_epilogue(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
@@ -95,7 +102,7 @@ TEST(EpilogueText, IsRefusedWhereItHasOtherPartsOrAnotherOrder) {
                   "' is not none, nor parts in this order, joined by _: one of scale, scale_rows, "
                   "scale_columns, scale_rows_columns, bias, one of relu, gelu_erf, gelu_tanh, silu "
                   "(with a d before it its derivative), "
-                  "gate, residual");
+                  "glu or gate, residual");
   }
 }
 
@@ -108,6 +115,11 @@ TEST(CheckEpilogue, NamesWhatIsWrong) {
   EXPECT_EQ(message({.activation = static_cast<Activation>(99)}),
             "activation 99 is not a known value");
   EXPECT_EQ(message({.derivative = true}), "a derivative needs an activation");
+  EXPECT_EQ(message({.glu = true, .gate = true}),
+            "glu does not go with gate: it multiplies the activation by rows of the product");
+  EXPECT_EQ(
+      message({.activation = Activation::kSilu, .derivative = true, .glu = true}),
+      "glu does not go with a derivative: it multiplies the activation by rows of the product");
   const auto of_sums =
       check_epilogue({.scale = Scale::kRows, .bias = true}, ElementTypes::kS8U8S32);
   ASSERT_FALSE(of_sums);
@@ -144,6 +156,23 @@ TEST(EpilogueReference, RoundsTheProductOfBothScales) {
   reference::EpilogueTerms terms{.scale = 1 + 0x1p-23};
   terms.scale_by_column(1 + 0x1p-23F);
   EXPECT_EQ(terms.scale, 1 + 0x1p-22);  // without 2^-46
+}
+
+// (relu(2 * 3 - 1)) * (2 * -4 - 1) + 0.5, with errors that bound those of numbers at their ends.
+TEST(EpilogueReference, MultipliesByTheOtherHalf) {
+  const Epilogue epilogue{.scale = Scale::kFactor,
+                          .bias = true,
+                          .activation = Activation::kRelu,
+                          .glu = true,
+                          .residual = true};
+  reference::EpilogueTerms terms{.scale = 2, .bias = -1, .residual = 0.5};
+  terms.other_half = reference::scale_and_bias(epilogue, {-4, 0.25}, terms);
+  EXPECT_EQ(terms.other_half.value, -9);
+  const auto found = reference::apply_epilogue(epilogue, {3, 0.125}, terms, DType::kF32);
+  EXPECT_EQ(found.value, -44.5);
+  const double farthest = (2 * 3.125 - 1) * (2 * -4.25 - 1) + 0.5;
+  EXPECT_GE(found.error, found.value - farthest);
+  EXPECT_LT(found.error, 1.001 * (found.value - farthest));
 }
 
 TEST(EpilogueReference, AppliesThePartsInTheirOrder) {

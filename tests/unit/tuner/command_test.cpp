@@ -270,6 +270,18 @@ TEST(KernelHeader, DeclaresTheKernel) {
   EXPECT_NE(header.find("extern \"C\""), std::string::npos);
 }
 
+TEST(KernelHeader, TellsOfBothHalves) {
+  RequestOptions options;
+  options.epilogue = "scale_rows_bias_silu_glu_residual";
+  const auto choices = choose_by_options(options, "zen4");
+  ASSERT_TRUE(choices) << choices.error().message;
+  const std::string header = kernel_header(choices->front());
+  EXPECT_NE(header.find("C[M,N] = silu(G) * U + residual, where [G; U] = "
+                        "scale[row] * (A[2M,K] * B[K,N]) + bias[row]"),
+            std::string::npos)
+      << header;
+}
+
 std::string header_of(const RequestOptions& options, Strategy strategy) {
   const auto choices = choose_by_options(options, "sapphire-rapids");
   EXPECT_TRUE(choices) << choices.error().message;

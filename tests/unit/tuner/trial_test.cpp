@@ -245,6 +245,23 @@ TEST_F(TrialOnKernelsTest, AcceptsPlansOfBytes) {
     }
 }
 
+TEST_F(TrialOnKernelsTest, AcceptsPlansOfBothHalves) {
+  const Mask mask = blocky_mask(96, 77);
+  request_.mask = &mask;
+  for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
+    Problem problem = problem_of(mask, Op::kSpmm, 21);
+    problem.epilogue = parse_epilogue("scale_rows_columns_bias_gelu_erf_glu_residual").value();
+    problem.layout_b = problem.layout_c = layout;
+    request_.problems = {problem};
+    const auto plan = ExecutablePlan::create(*engine_, request_);
+    ASSERT_TRUE(plan) << plan.error().message;
+    auto trial = Trial::make(mask, problem);
+    ASSERT_TRUE(trial) << trial.error().message;
+    const auto checked = trial->check(**plan, 0);
+    EXPECT_TRUE(checked) << (*plan)->kernel_name_of(0) << ": " << checked.error().message;
+  }
+}
+
 TEST_F(TrialOnKernelsTest, AcceptsPlansOfCodebooks) {
   for (const ElementTypes types : {ElementTypes::kC4F32, ElementTypes::kC8F32})
     for (const Op op : {Op::kSpmm, Op::kSpmmTransposed}) {
