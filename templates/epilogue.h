@@ -24,7 +24,7 @@
 //
 //   bias_silu_glu           SwiGLU, silu(A_gate * B + bias_gate) * (A_up * B + bias_up), in one pass over B
 //
-// (gelu_erf_glu is GeGLU, relu_glu is ReGLU.) A kernel takes panel p of the gate's half and panel p of the other's in turn, each with a
+// (gelu_erf_glu is GeGLU, relu_glu is ReGLU; of bf16 for blocks of pairs only.) A kernel takes panel p of the gate's half and panel p of the other's in turn, each with a
 // list of its own, and leaves their sums side by side in scratch, in L1, from where the epilogue takes both. B is packed
 // once, masks of the halves may differ at no cost, and A is stored as without glu: other problems of the plan read the
 // same values. Panels must not straddle the halves, so their height divides M. (The other way, panels of r/2 rows of one

@@ -57,6 +57,10 @@ Result<> check_glu(const KernelSpec& spec) {
   if (strategy != Strategy::kRowTile && strategy != Strategy::kColumnTile)
     return make_error(ErrorCode::kInvalidArgument, "glu is for the strategies row and col, not {}",
                       to_text(strategy));
+  // Weights are widened for one panel at a time, and there are two.
+  if (widens(spec))
+    return make_error(ErrorCode::kUnsupported, "glu of bf16 is for blocks of pairs, not for {}",
+                      to_text(spec.format));
   // What sums start from is made once for a panel, and there are two.
   if (strategy == Strategy::kColumnTile && shifts_dense(spec))
     return make_error(ErrorCode::kInvalidArgument, "the col strategy of {} has no glu",

@@ -122,7 +122,8 @@ void update_from_jammed_panel(KernelBuilder& kb, Value* panel, const ColumnTile&
                               const DenseTile& b, const DenseTile& c) {
   const int r = std::get<Jam>(kb.spec().format).r;
   Value* const first = kb.min(kb.mul(panel, kb.i64(r)), kb.sub(kb.args().rows_in, kb.i64(r)));
-  const JammedValues weights{panel_values(kb, panel)};
+  const JammedValues weights =
+      widens(kb.spec()) ? JammedValues{panel_values(kb, panel)} : values_in_place(kb);
   scatter_jammed(kb, panel, weights, tile, c, load_b_rows(kb, tile, b, first, r));
 }
 

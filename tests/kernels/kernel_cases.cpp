@@ -138,9 +138,10 @@ std::pair<std::vector<Epilogue>, std::vector<Epilogue>> split_epilogues() {
 }
 
 // Whether there are kernels with glu.
-bool takes_halves(Op op, bool accumulate, const Format& format) {
+bool takes_halves(Op op, ElementTypes types, bool accumulate, const Format& format) {
   const bool stored = std::holds_alternative<Bsr>(format) || std::holds_alternative<Jam>(format);
-  return op == Op::kSpmm && !accumulate && stored;
+  const bool widened = !are_integers(types) && group_elements(types) != group_of(format);
+  return op == Op::kSpmm && !accumulate && stored && !widened;
 }
 
 // Epilogues for the specification of that number: none, the usual ones in turn, and all combinations in turn, where
@@ -176,7 +177,7 @@ std::vector<KernelSpec> all_specs() {
           for (const auto& [types, t_name] : EnumNames<ElementTypes>::kNames)
             for (const Format& format : formats_for(op, types, combination++))
               for (const Epilogue& epilogue :
-                   epilogues_of(op, types, takes_halves(op, accumulate, format), number++))
+                   epilogues_of(op, types, takes_halves(op, types, accumulate, format), number++))
                 specs.push_back({op, types, layout_b, layout_c, epilogue, accumulate, format, {}});
   return specs;
 }

@@ -15,7 +15,6 @@
 #include "runtime/planner.h"
 #include "targets/target.h"
 #include "targets/target_yaml.h"
-#include "templates/element_types.h"
 #include "templates/format.h"
 #include "templates/problem.h"
 #include "tests/unit/engine/engine_fixture.h"

@@ -11,6 +11,7 @@
 #include "targets/target.h"
 #include "targets/target_yaml.h"
 #include "templates/element_types.h"
+#include "templates/epilogue.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
@@ -46,13 +47,15 @@ TEST(PermuteSchedules, AreThereForEveryPatternAndLayout) {
     for (std::int32_t m = 2; m <= kMaxNmGroup; ++m)
       for (std::int32_t n = 1; n < m; ++n)
         for (const Layout b : {Layout::kRowMajor, Layout::kColMajor})
-          for (const Layout c : {Layout::kRowMajor, Layout::kColMajor}) {
-            KernelSpec spec = nm_spec({n, m}, {});
-            spec.layout_b = b;
-            spec.layout_c = c;
-            EXPECT_FALSE(enumerate_schedules(spec, find_target(name).value()).empty())
-                << name << " " << n << " of " << m;
-          }
+          for (const Layout c : {Layout::kRowMajor, Layout::kColMajor})
+            for (const char* const epilogue : {"none", "gelu_erf_gate_residual"}) {
+              KernelSpec spec = nm_spec({n, m}, {});
+              spec.layout_b = b;
+              spec.layout_c = c;
+              spec.epilogue = parse_epilogue(epilogue).value();
+              EXPECT_FALSE(enumerate_schedules(spec, find_target(name).value()).empty())
+                  << name << " " << n << " of " << m << " " << epilogue;
+            }
 }
 
 TEST(PermuteSchedules, AreForSpmmOnly) {

@@ -190,7 +190,7 @@ TEST(MakeProblems, NamesTheBadOption) {
             "--epilogue: 'gelu' is not none, nor parts in this order, joined by _: one of "
             "scale, scale_rows, scale_columns, scale_rows_columns, bias, one of relu, gelu_erf, "
             "gelu_tanh, silu (with a d before it its "
-            "derivative), gate, residual");
+            "derivative), glu or gate, residual");
   EXPECT_EQ(message([](RequestOptions& o) { o.n = -1; }), "--n -1 is not in [0, 2147483648]");
 }
 
