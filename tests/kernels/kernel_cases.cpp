@@ -129,12 +129,11 @@ std::vector<Epilogue> all_epilogues() {
 
 // Those without glu, and those with.
 std::pair<std::vector<Epilogue>, std::vector<Epilogue>> split_epilogues() {
-  std::vector<Epilogue> whole = all_epilogues();
-  const auto halves =
-      std::ranges::stable_partition(whole, [](const Epilogue& e) { return !e.glu; });
-  std::vector<Epilogue> with_glu(halves.begin(), halves.end());
-  whole.erase(halves.begin(), halves.end());
-  return {std::move(whole), std::move(with_glu)};
+  std::vector<Epilogue> whole;
+  std::vector<Epilogue> halves;
+  for (const Epilogue& epilogue : all_epilogues())
+    (epilogue.glu ? halves : whole).push_back(epilogue);
+  return {std::move(whole), std::move(halves)};
 }
 
 // Whether there are kernels with glu.
