@@ -47,6 +47,16 @@ inline double speedup_over(const BenchResult& result, std::string_view library) 
   return 0;
 }
 
+// M and K of "MxK".
+inline Result<std::pair<std::int64_t, std::int64_t>> parse_shape(const std::string& text) {
+  long long m = 0;
+  long long k = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%lldx%lld%c", &m, &k, &rest) != 2 || m < 1 || k < 1)
+    return make_error(ErrorCode::kInvalidArgument, "'{}' is no shape MxK, as 1024x1024 is", text);
+  return std::pair<std::int64_t, std::int64_t>(m, k);
+}
+
 // What the tuner chose for problem 0 of a request, and its time beside the rivals'.
 struct TunedBench {
   TuneOutcome outcome;

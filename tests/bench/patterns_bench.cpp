@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,8 @@ namespace lacuna {
 namespace {
 
 struct Options {
-  std::int64_t size = 1024;
-  std::vector<std::int64_t> n = {64, 256, 512};
+  std::vector<std::string> shapes = {"1024x1024"};  // MxK
+  std::vector<std::int64_t> n = {64, 256};
   std::vector<std::string> patterns = {"1x1:0.5",  "1x1:0.3",  "1x1:0.2", "1x1:0.1",
                                        "1x1:0.05", "1x1:0.02", "2of4",    "4of8",
                                        "1of4",     "2of8",     "1of16"};
@@ -50,20 +51,28 @@ struct Case {
   }
 };
 
+// The layouts and numbers of columns of one operation and mask.
+void add_cases(const Options& options, const std::string& pattern, Problem problem,
+               std::vector<Case>& cases) {
+  for (const std::int64_t n : options.n)
+    for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
+      problem.n = n;
+      problem.layout_b = problem.layout_c = layout;
+      cases.push_back({.pattern = pattern, .problem = problem});
+    }
+}
+
 Result<std::vector<Case>> make_cases(const Options& options) {
   std::vector<Case> cases;
   for (const std::string& op_name : options.ops) {
-    LACUNA_TRY(const Op op, parse_enum<Op>(op_name));
-    for (const std::string& pattern : options.patterns)
-      for (const std::int64_t n : options.n)
-        for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
-          Case c{.pattern = pattern, .problem = {}};
-          c.problem.op = op;
-          c.problem.m = c.problem.k = options.size;
-          c.problem.n = n;
-          c.problem.layout_b = c.problem.layout_c = layout;
-          cases.push_back(std::move(c));
-        }
+    Problem problem;
+    LACUNA_TRY(problem.op, parse_enum<Op>(op_name));
+    for (const std::string& shape : options.shapes) {
+      LACUNA_TRY(const auto size, parse_shape(shape));
+      std::tie(problem.m, problem.k) = size;
+      for (const std::string& pattern : options.patterns)
+        add_cases(options, pattern, problem, cases);
+    }
   }
   return cases;
 }
@@ -79,7 +88,7 @@ double best_of(const TuningRecord& record, std::string_view kind) {
 
 Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchProgram& program) {
   LACUNA_TRY(const Mask mask,
-             cli::make_random_mask(fmt::format("{0}x{0}:{1}", options.size, c.pattern)));
+             cli::make_random_mask(fmt::format("{}x{}:{}", c.problem.m, c.problem.k, c.pattern)));
   PlanRequest request;
   request.mask = &mask;
   request.problems = {c.problem};
@@ -113,7 +122,7 @@ int run(int argc, char** argv) {
   BenchProgram program;
   Options options;
   program.add_options(app);
-  app.add_option("--size", options.size, "M = K")->capture_default_str();
+  app.add_option("--shapes", options.shapes, "MxK")->delimiter(',')->capture_default_str();
   app.add_option("--n", options.n, "dense columns")->delimiter(',')->capture_default_str();
   app.add_option("--patterns", options.patterns, "RxC:DENSITY or NofM")
       ->delimiter(',')
