@@ -64,13 +64,16 @@ Result<BakedStructure> make_baked_structure(const Mask& mask, const Baked& forma
   return s;
 }
 
-Pattern pattern_of(const BakedStructure& s) {
+Pattern pattern_of(const BakedStructure& s, PanelDirection direction) {
+  const bool by_row = direction == PanelDirection::kBlockRows;
+  const PanelIndex& index = by_row ? s.by_row : s.by_column;
+  const std::vector<std::uint32_t>& rows = by_row ? s.rows : s.columns;
   return {.format = s.format,
-          .m = s.m,
-          .k = s.k,
-          .ptr = s.by_row.ptr,
-          .column = std::span(s.by_row.origin).first(s.rows.size()),
-          .rows = s.rows};
+          .m = by_row ? s.m : s.k,
+          .k = by_row ? s.k : s.m,
+          .ptr = index.ptr,
+          .column = std::span(index.origin).first(rows.size()),
+          .rows = rows};
 }
 
 }  // namespace lacuna

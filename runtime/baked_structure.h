@@ -14,6 +14,7 @@
 #include "targets/base/result.h"
 #include "templates/format.h"
 #include "templates/pattern_code.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -22,6 +23,9 @@ struct BakedStructure {
   Baked format;                     // r clamped to m
   PanelIndex by_row;                // origins: columns of A, ascending within a panel
   std::vector<std::uint32_t> rows;  // per entry: bit i is the panel's row i
+  // Of A's transpose, after add_block_columns(): origins rows of A, `block` the number of each value.
+  PanelIndex by_column;
+  std::vector<std::uint32_t> columns;  // per entry: bit i is the panel's column i
 
   [[nodiscard]] std::int64_t values_count() const {
     return by_row.first_value.empty() ? 0 : by_row.first_value.back();
@@ -32,8 +36,8 @@ struct BakedStructure {
 // more than 2^31 - 1 weights).
 [[nodiscard]] Result<BakedStructure> make_baked_structure(const Mask& mask, const Baked& format);
 
-// Borrows from the structure.
-[[nodiscard]] Pattern pattern_of(const BakedStructure& s);
+// Of A or, after add_block_columns(), of its transpose. Borrows from the structure.
+[[nodiscard]] Pattern pattern_of(const BakedStructure& s, PanelDirection direction);
 
 // Calls visit(row, column, index of the value) for each stored weight, in the order of the values.
 template <class Visit>

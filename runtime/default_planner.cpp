@@ -49,8 +49,8 @@ std::vector<RankedSchedule> estimate_schedules(const Problem& problem, const For
   std::vector<RankedSchedule> ranked;
   if (!check_pattern_bytes(format, counts)) return ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, target)) {
-    if (schedule.kc >= counts.rows_in && schedule.kc > 0) continue;  // one chunk is none
     spec.schedule = schedule;
+    if (!suits(spec, counts)) continue;
     const auto cycles_of = [&](const BlockCounts& part) {
       return estimate_cycles(estimate_work(spec, target, part, n), target);
     };
@@ -114,7 +114,8 @@ Result<Plan> DefaultPlanner::plan(const PlanRequest& request) {
   if (auto plan = recorded_plan(request, fingerprint_)) return std::move(*plan);
 
   const std::vector<Format> formats = candidate_formats(request);
-  const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
+  const std::vector<StoredCounts> stored =
+      count_stored(*request.mask, formats, walks_block_columns(request));
   if (request.pinned_format && !formats.empty())
     LACUNA_TRY_VOID(check_pattern_bytes(
         formats.front(), block_counts(request.problems.front(), formats.front(), stored.front())));

@@ -127,12 +127,15 @@ class ExecutablePlan {
     Splits splits;
     std::vector<PanelCut> panel_cuts;     // where a call may be cut into tasks (task_split.h)
     std::vector<std::int64_t> chunk_ptr;  // the index cut into chunks, where the schedule has kc
+    std::shared_ptr<const LoadedKernel> pattern_code;  // of baked panels, else null
   };
+  // What of a kernel follows from the mask. The structure has its panels.
+  [[nodiscard]] Result<> bind_to_structure(Engine& engine, const Problem& problem,
+                                           BoundKernel& kernel);
   Structure structure_;
   Plan plan_;
   std::vector<Problem> problems_;
   std::vector<BoundKernel> kernels_;
-  std::shared_ptr<const LoadedKernel> pattern_code_;  // of baked panels, else null
   Target target_;
   std::int32_t threads_ = 1;
 };

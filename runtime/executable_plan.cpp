@@ -172,10 +172,11 @@ bool another_may_do(const Error& error) {
 // A planner picks by estimate; where its schedule cannot be had, the next best one takes its place. Where the caller
 // gave the plan, the fault is his to know.
 Result<const LoadedKernel*> load_first_to_be_had(Engine& engine, const Problem& problem,
-                                                 const StoredCounts& stored, std::int32_t threads,
+                                                 const Mask& mask, std::int32_t threads,
                                                  KernelSpec& spec) {
   auto loaded = engine.kernel(spec);
   if (loaded || !another_may_do(loaded.error())) return loaded;
+  const StoredCounts stored = count_stored(mask, std::span(&spec.format, 1), true).front();
   for (const Schedule& schedule :
        rank_schedules(problem, spec.format, stored, engine.target(), threads)) {
     spec.schedule = schedule;
@@ -211,33 +212,41 @@ Result<std::unique_ptr<ExecutablePlan>> ExecutablePlan::create(Engine& engine,
     LACUNA_TRY_VOID(check_halves(problem, made->plan_.format));
   made->target_ = engine.target();
   made->threads_ = bound.threads;
-  if (const auto* const baked = std::get_if<BakedStructure>(&made->structure_)) {
-    LACUNA_TRY(made->pattern_code_, engine.pattern_code(pattern_of(*baked)));
-  }
-
-  const StoredCounts stored = stored_in(made->structure_);
-  const std::int64_t parts = std::max(kFewestCuts, kCutsPerTask * kTasksPerThread * bound.threads);
   for (std::size_t i = 0; i < bound.problems.size(); ++i) {
     BoundKernel kernel;
     kernel.spec = make_kernel_spec(bound.problems[i], made->plan_.format, made->plan_.schedules[i]);
     LACUNA_TRY(const LoadedKernel* const loaded,
-               chosen_here ? load_first_to_be_had(engine, bound.problems[i], stored, bound.threads,
-                                                  kernel.spec)
+               chosen_here ? load_first_to_be_had(engine, bound.problems[i], *bound.mask,
+                                                  bound.threads, kernel.spec)
                            : engine.kernel(kernel.spec));
     made->plan_.schedules[i] = kernel.spec.schedule;
     kernel.function = reinterpret_cast<SparseKernel>(loaded->address());
-    kernel.splits = allowed_splits(kernel.spec, made->target_);
-    kernel.panel_cuts =
-        cut_panels(panel_index(made->structure_, panel_direction(kernel.spec)),
-                   panel_cost(kernel.spec, made->target_, planning_n(bound.problems[i])), parts,
-                   kernel.splits.halves);
-    if (const std::int32_t kc = kernel.spec.schedule.kc; kc > 0) {
-      const Roles roles = roles_of(kernel.spec, bound.problems[i], made->structure_);
-      kernel.chunk_ptr = cut_into_chunks(*roles.index, kc, chunks_of(kernel.spec, roles.rows_in));
-    }
     made->kernels_.push_back(std::move(kernel));
   }
+  const auto gathers = [](const BoundKernel& kernel) { return gathers_values(kernel.spec); };
+  if (std::ranges::any_of(made->kernels_, gathers))
+    LACUNA_TRY_VOID(add_block_columns(*bound.mask, made->structure_));
+  for (std::size_t i = 0; i < bound.problems.size(); ++i)
+    LACUNA_TRY_VOID(made->bind_to_structure(engine, bound.problems[i], made->kernels_[i]));
   return made;
+}
+
+Result<> ExecutablePlan::bind_to_structure(Engine& engine, const Problem& problem,
+                                           BoundKernel& kernel) {
+  const PanelDirection direction = panel_direction(kernel.spec);
+  if (const auto* const baked = std::get_if<BakedStructure>(&structure_)) {
+    LACUNA_TRY(kernel.pattern_code, engine.pattern_code(pattern_of(*baked, direction)));
+  }
+  const std::int64_t parts = std::max(kFewestCuts, kCutsPerTask * kTasksPerThread * threads_);
+  kernel.splits = allowed_splits(kernel.spec, target_);
+  kernel.panel_cuts = cut_panels(panel_index(structure_, direction),
+                                 panel_cost(kernel.spec, target_, planning_n(problem)), parts,
+                                 kernel.splits.halves);
+  if (const std::int32_t kc = kernel.spec.schedule.kc; kc > 0) {
+    const Roles roles = roles_of(kernel.spec, problem, structure_);
+    kernel.chunk_ptr = cut_into_chunks(*roles.index, kc, chunks_of(kernel.spec, roles.rows_in));
+  }
+  return {};
 }
 
 Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands) const {
@@ -267,7 +276,7 @@ Result<> ExecutablePlan::execute(std::size_t problem, const Operands& operands,
   call.function = kernel.function;
   call.args = make_args(roles, kernel.chunk_ptr, operands);
   call.args.panel_end /= kernel.splits.halves;
-  call.args.code = pattern_code_ == nullptr ? nullptr : pattern_code_->address();
+  call.args.code = kernel.pattern_code == nullptr ? nullptr : kernel.pattern_code->address();
   if (parallel.run != nullptr && parallel.threads > 1) {
     const std::int64_t per_thread = kernel.splits.repeats_packing ? 1 : kTasksPerThread;
     const std::int64_t wanted =

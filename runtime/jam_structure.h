@@ -18,6 +18,8 @@ struct JamStructure {
   std::int64_t m = 0, k = 0;
   Jam format;         // r clamped to m
   PanelIndex by_row;  // format.groups() lists a panel, origins columns of A
+  // Of A's transpose, after add_block_columns(): origins rows of A, `block` the number of each value.
+  PanelIndex by_column;
 
   [[nodiscard]] std::int64_t values_count() const {
     return by_row.first_value.empty() ? 0 : by_row.first_value.back();

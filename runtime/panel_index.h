@@ -16,7 +16,8 @@ struct PanelIndex {
   std::vector<std::int64_t> ptr;  // [panels * lists + 1]
   // Per entry: origin of the block along the reduced dimension, in elements; then kOriginPadding zeros (abi.h).
   std::vector<std::int32_t> origin;
-  std::vector<std::int32_t> block;  // per entry: block number; empty = identity
+  // Per entry: block number; empty = identity. Of a transpose of jammed rows or baked panels: per value, its number.
+  std::vector<std::int32_t> block;
   std::vector<std::int64_t>
       first_value;         // jammed rows: [panels + 1] where values begin; else empty
   std::int64_t lists = 1;  // of a panel

@@ -249,29 +249,45 @@ tl::unexpected<Error> no_plan_error(const PlanRequest& request, std::span<const 
                     formats.size());
 }
 
+bool walks_block_columns(const PlanRequest& request) {
+  return std::ranges::any_of(request.problems,
+                             [](const Problem& p) { return p.op == Op::kSpmmTransposed; });
+}
+
 BlockCounts block_counts(const Problem& problem, const Format& format, const StoredCounts& stored) {
   const auto panels_of = [](std::int64_t extent, std::int32_t block) {
     return (extent + block - 1) / block;
   };
   BlockCounts counts;
   counts.blocks = stored.blocks;
+  counts.blocks_by_column = stored.blocks_by_column;
   counts.weights = stored.weights;
   const bool transposed = problem.op == Op::kSpmmTransposed;
   counts.panels = std::visit(
-      PerFormat{[&](const Bsr& bsr) {
-                  return transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
-                },
-                [&](const auto& rows) { return panels_of(problem.m, rows.r); },
-                [&](const NofM&) { return panels_of(problem.m, kNmPanelRows); }},
+      PerFormat{
+          [&](const Bsr& bsr) {
+            return transposed ? panels_of(problem.k, bsr.c) : panels_of(problem.m, bsr.r);
+          },
+          [&](const auto& rows) { return panels_of(transposed ? problem.k : problem.m, rows.r); },
+          [&](const NofM&) { return panels_of(problem.m, kNmPanelRows); }},
       format);
+  // Baked panels have no kernel that walks A's block rows for it.
+  if (transposed && std::holds_alternative<Baked>(format)) counts.blocks = stored.blocks_by_column;
   counts.rows_out = rows_of_c(problem);
   counts.rows_in = transposed ? problem.m : problem.k;
   return counts;
 }
 
+bool suits(const KernelSpec& spec, const BlockCounts& counts) {
+  const std::int32_t kc = spec.schedule.kc;
+  if (kc > 0 && kc >= counts.rows_in) return false;
+  const auto* const jam = std::get_if<Jam>(&spec.format);
+  return jam == nullptr || !gathers_values(spec) || jam->r <= counts.rows_out;
+}
+
 BlockCounts without_blocks(const BlockCounts& counts) {
   BlockCounts rest = counts;
-  rest.blocks = rest.weights = rest.panels = 0;
+  rest.blocks = rest.blocks_by_column = rest.weights = rest.panels = 0;
   return rest;
 }
 

@@ -90,9 +90,16 @@ class Planner {
   return problem.n > 0 ? problem.n : 256;
 }
 
+// Whether a kernel of one of the problems may walk block columns: count_stored() counts them then.
+[[nodiscard]] bool walks_block_columns(const PlanRequest& request);
+
 // What an M x K matrix that stores so much in the format makes of the operation: input of estimate_work.
 [[nodiscard]] BlockCounts block_counts(const Problem& problem, const Format& format,
                                        const StoredCounts& stored);
+
+// Whether a schedule is for a matrix of this size: not with chunks where one holds all rows, nor with panels wider than
+// the matrix. The schedule is legal (registry.h).
+[[nodiscard]] bool suits(const KernelSpec& spec, const BlockCounts& counts);
 
 // What every part of a call does for itself where Splits::repeats_packing: the call without its blocks.
 [[nodiscard]] BlockCounts without_blocks(const BlockCounts& counts);

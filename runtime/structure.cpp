@@ -53,11 +53,11 @@ std::int64_t values_count(const Structure& s) {
 }
 
 const PanelIndex& panel_index(const Structure& s, PanelDirection direction) {
-  return std::visit(PerFormat{[&](const BsrStructure& bsr) -> const PanelIndex& {
-                                return direction == PanelDirection::kBlockRows ? bsr.by_row
-                                                                               : bsr.by_column;
-                              },
-                              [](const auto& one) -> const PanelIndex& { return one.by_row; }},
+  const bool by_row = direction == PanelDirection::kBlockRows;
+  return std::visit(PerFormat{[](const NmStructure& nm) -> const PanelIndex& { return nm.by_row; },
+                              [&](const auto& one) -> const PanelIndex& {
+                                return by_row ? one.by_row : one.by_column;
+                              }},
                     s);
 }
 
@@ -124,13 +124,6 @@ void for_each_weight(const Structure& s, const WeightVisit& visit) {
   for_each_stored(s, visit);
 }
 
-StoredCounts stored_in(const Structure& s) {
-  if (const auto* const nm = std::get_if<NmStructure>(&s))
-    return {nm->panels() * nm->groups(), nm->values_count()};
-  const PanelIndex& index = panel_index(s, PanelDirection::kBlockRows);
-  return {index.entries_before(index.panels()), values_count(s)};
-}
-
 namespace {
 StoredCounts nm_stored(std::int64_t m, std::int64_t k, const NofM& format) {
   const std::int64_t panels = (m + kNmPanelRows - 1) / kNmPanelRows;
@@ -139,21 +132,29 @@ StoredCounts nm_stored(std::int64_t m, std::int64_t k, const NofM& format) {
 }
 }  // namespace
 
-std::vector<StoredCounts> count_stored(const Mask& mask, std::span<const Format> formats) {
+std::vector<StoredCounts> count_stored(const Mask& mask, std::span<const Format> formats,
+                                       bool by_column) {
+  // Of N:M the sizes decide: its place stays. Then the same formats of the transpose.
   std::vector<Bsr> shapes;
-  shapes.reserve(formats.size());
-  for (const Format& format : formats)  // of N:M the sizes decide: its place stays
+  shapes.reserve(2 * formats.size());
+  for (const Format& format : formats)
     shapes.push_back(std::holds_alternative<NofM>(format) ? Bsr{1, 1} : counted_as(format));
+  for (std::size_t i = 0; by_column && i < formats.size(); ++i)
+    shapes.push_back({1, shapes[i].r});
   const std::vector<std::int64_t> blocks = count_blocks(mask, shapes);
+  const auto of_panels = [&](std::size_t i) -> StoredCounts {
+    return {blocks[i], mask.nnz(), by_column ? blocks[formats.size() + i] : 0};
+  };
   std::vector<StoredCounts> counts;
   counts.reserve(formats.size());
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    counts.push_back(std::visit(
-        PerFormat{
-            [&](const Bsr& bsr) -> StoredCounts { return {blocks[i], blocks[i] * bsr.r * bsr.c}; },
-            [&](const auto&) -> StoredCounts { return {blocks[i], mask.nnz()}; },
-            [&](const NofM& nm) { return nm_stored(mask.m(), mask.k(), nm); }},
-        formats[i]));
+    counts.push_back(
+        std::visit(PerFormat{[&](const Bsr& bsr) -> StoredCounts {
+                               return {blocks[i], blocks[i] * bsr.r * bsr.c, blocks[i]};
+                             },
+                             [&](const auto&) { return of_panels(i); },
+                             [&](const NofM& nm) { return nm_stored(mask.m(), mask.k(), nm); }},
+                   formats[i]));
   }
   return counts;
 }

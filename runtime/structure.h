@@ -29,6 +29,10 @@ using Structure = std::variant<BsrStructure, JamStructure, NmStructure, BakedStr
 
 [[nodiscard]] Format format_of(const Structure& s);  // as clamped
 [[nodiscard]] std::int64_t values_count(const Structure& s);
+// What spmm_transposed by block columns walks: of jammed rows and baked panels there are none before. The mask must be
+// the one that the structure was made of. Errors: those of make_structure; kInvalidArgument for fewer columns than a
+// panel of jammed rows has; kIo without memory.
+[[nodiscard]] Result<> add_block_columns(const Mask& mask, Structure& s);
 // Block rows for kBlockColumns too where a format has no other index.
 [[nodiscard]] const PanelIndex& panel_index(const Structure& s, PanelDirection direction);
 
@@ -58,11 +62,12 @@ void for_each_weight(const Structure& s, const WeightVisit& visit);
 struct StoredCounts {
   std::int64_t blocks = 0;   // jammed rows, baked panels: columns of panels; N:M: groups of panels
   std::int64_t weights = 0;  // padding included
+  std::int64_t blocks_by_column = 0;  // as in BlockCounts (registry.h); 0 where not counted
 };
-[[nodiscard]] StoredCounts stored_in(const Structure& s);
 // What make_structure would store for each of the formats, which must not exceed the matrix, without making it; in
-// their order.
+// their order. blocks_by_column are counted where one of the problems may walk them: they take a pass more.
 [[nodiscard]] std::vector<StoredCounts> count_stored(const Mask& mask,
-                                                     std::span<const Format> formats);
+                                                     std::span<const Format> formats,
+                                                     bool by_column = false);
 
 }  // namespace lacuna

@@ -31,8 +31,9 @@ struct KernelArgs {
   // for spmm and for spmm_transposed by block columns; a row of C for sddmm and for spmm_transposed by block rows.
   // N:M: the word itself.
   const std::int32_t* origin;
-  const std::int32_t*
-      block;  // per entry: the block's number in values; null = the entry's own number
+  // Per entry: the block's number in values; null = the entry's own number. With gathers_values() (registry.h) per
+  // value of the panels: its number in values.
+  const std::int32_t* block;
   // Jammed rows, baked panels: [panels + 1] where their values begin; else null.
   const std::int64_t* first_value;
   const void* b;

@@ -117,7 +117,13 @@ std::int64_t stored_lane_bytes(const KernelSpec& spec) {
   return has_codebook(spec.types) ? 1 : 4;
 }
 
+bool gathers_values(const KernelSpec& spec) {
+  return spec.op == Op::kSpmmTransposed && spec.schedule.strategy == Strategy::kRowTile &&
+         (is_jammed(spec) || is_baked(spec));
+}
+
 bool stages_values(const KernelSpec& spec) {
+  if (gathers_values(spec)) return true;
   const bool by_column = spec.schedule.strategy == Strategy::kColumnTile;
   // Weights that come first are rows of the reduced dimension (llvm/matrix_unit.h).
   if (spec.schedule.strategy == Strategy::kMatrixTile && spec.layout_c == Layout::kRowMajor)
@@ -141,6 +147,7 @@ namespace {
 // `rows`: A's dimension along the panels.
 std::int64_t staged_floats(const KernelSpec& spec, std::int64_t rows, std::int64_t panels) {
   if (shifts_dense(spec)) return kMaxBlockDim;
+  if (gathers_values(spec)) return rows * dims_of(spec).height * panels;
   const bool by_row = panel_direction(spec) == PanelDirection::kBlockRows;
   const Bsr block = counted_as(spec.format);
   const std::int64_t along = by_row ? block.c : block.r, across = by_row ? block.r : block.c;
@@ -152,7 +159,8 @@ std::int64_t row_tile_scratch(const KernelSpec& spec, const Target& target, std:
   const std::int64_t lanes = target.f32_lanes();
   const std::int64_t width = spec.schedule.nv * lanes;
   const std::int64_t fixed = width + sums_tile_floats(spec, lanes);
-  if (!spec.schedule.pack) return fixed;
+  if (!spec.schedule.pack)
+    return fixed + (gathers_values(spec) ? staged_floats(spec, rows_in, 1) : 0);
   const bool whole = spec.schedule.order == LoopOrder::kPanelOuter;
   const bool collects = spec.layout_c == Layout::kColMajor;
   const std::int64_t panels = collects ? panels_per_group(spec) : 1;

@@ -25,8 +25,8 @@
 namespace lacuna {
 
 using estimate::add_packing, estimate::add_row_walk, estimate::add_transposes,
-    estimate::add_widening, estimate::row_walk, estimate::ceil_div, estimate::kFloatBytes,
-    estimate::Shape, estimate::transpose_shuffles;
+    estimate::add_gathering, estimate::add_widening, estimate::row_walk, estimate::ceil_div,
+    estimate::kFloatBytes, estimate::Shape, estimate::transpose_shuffles;
 
 namespace estimate {
 
@@ -103,7 +103,7 @@ namespace {
 
 Shape shape_of(const KernelSpec& spec, const Target& target, std::int64_t n) {
   const Bsr bsr = counted_as(spec.format);
-  const bool transposed = spec.op == Op::kSpmmTransposed;
+  const bool transposed = spec.op == Op::kSpmmTransposed && !gathers_values(spec);
   Shape s{};
   s.height = transposed ? bsr.c : bsr.r;
   s.group = group_of(spec.format);
@@ -357,15 +357,18 @@ void add_epilogue(const KernelSpec& spec, const Shape& s, const BlockCounts& cou
 
 }  // namespace
 
-WorkEstimate estimate_work(const KernelSpec& spec, const Target& target, const BlockCounts& counts,
-                           std::int64_t n) {
+WorkEstimate estimate_work(const KernelSpec& spec, const Target& target,
+                           const BlockCounts& counts_of_a, std::int64_t n) {
   const Shape s = shape_of(spec, target, n);
+  BlockCounts counts = counts_of_a;
+  if (gathers_values(spec)) counts.blocks = counts.blocks_by_column;
   WorkEstimate work =
       std::visit(PerFormat{[&](const Bsr&) { return bsr_work(spec, target, s, counts); },
                            [&](const Jam&) { return estimate::jam_work(spec, s, counts); },
                            [&](const NofM&) { return permute_work(spec, target, counts, n); },
                            [&](const Baked&) {
                              WorkEstimate baked = baked_work(spec, target, counts, n);
+                             add_gathering(spec, s, counts, baked);
                              add_packing(spec, s, counts, baked);
                              return baked;
                            }},

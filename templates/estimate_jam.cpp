@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one call does on jammed rows, counted as in estimate.cpp.
+// What one call does on jammed rows, and to gather values as their spmm_transposed does, counted as in estimate.cpp.
 #include <algorithm>
 #include <cmath>
 #include <variant>
@@ -43,6 +43,7 @@ WorkEstimate jam_spmm(const KernelSpec& spec, const Shape& s, const BlockCounts&
   work.bytes_c = static_cast<double>(counts.rows_out) * s.n * s.c_bytes;
   add_row_walk(spec, s, counts, work);
   add_widening(spec, s, counts, work);
+  add_gathering(spec, s, counts, work);
   add_packing(spec, s, counts, work);
   return work;
 }
@@ -101,12 +102,21 @@ WorkEstimate jam_sddmm(const KernelSpec& spec, const Shape& s, const BlockCounts
 
 }  // namespace
 
+void add_gathering(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                   WorkEstimate& work) {
+  if (!gathers_values(spec)) return;
+  const auto weights = static_cast<double>(counts.weights);
+  work.vector_loads += weights + weights / s.lanes;  // and the numbers
+  work.stores += weights / s.lanes;
+  work.bytes_a += weights * kIndexBytes;
+}
+
 WorkEstimate jam_work(const KernelSpec& spec, const Shape& s, const BlockCounts& counts) {
   switch (spec.op) {
     case Op::kSpmm:
       return jam_spmm(spec, s, counts);
     case Op::kSpmmTransposed:
-      return jam_scatter(spec, s, counts);
+      return gathers_values(spec) ? jam_spmm(spec, s, counts) : jam_scatter(spec, s, counts);
     case Op::kSddmm:
       return jam_sddmm(spec, s, counts);
   }

@@ -11,6 +11,7 @@
 namespace lacuna::estimate {
 
 inline constexpr double kFloatBytes = 4;
+inline constexpr double kIndexBytes = 4;
 
 [[nodiscard]] inline double ceil_div(double a, double b) {
   return std::ceil(a / b);
@@ -43,6 +44,10 @@ void add_packing(const KernelSpec& spec, const Shape& s, const BlockCounts& coun
 // Vectors of weights that are widened in every tile of columns, or once for all.
 void add_widening(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
                   WorkEstimate& work);
+
+// With gathers_values(): the weights of all panels into scratch, once.
+void add_gathering(const KernelSpec& spec, const Shape& s, const BlockCounts& counts,
+                   WorkEstimate& work);
 
 // How the row strategy walks B and C.
 struct RowWalk {

@@ -46,6 +46,8 @@ struct Bsr {
 // and holds only weights of rows that no earlier panel has. Group g of a panel, 1 <= g < 2^r, holds the columns that
 // touch exactly the rows whose bit is set in g (bit i: the panel's row i), in ascending order.
 // Values: panel by panel, group by group, column by column; those of one column by row.
+// spmm_transposed by the row strategy walks the same panels of A's transpose: its values lie elsewhere, and are gathered
+// into scratch by number, once a call (gathers_values() in registry.h).
 struct Jam {
   std::int32_t r = 1;
 

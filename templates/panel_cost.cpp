@@ -33,7 +33,7 @@ PanelCost panel_cost(const KernelSpec& spec, const Target& target, std::int64_t 
   empty_panel.panels = 1;
   empty_panel.rows_out = dims_of(spec).height;
   BlockCounts one_entry;
-  one_entry.blocks = 1;
+  one_entry.blocks = one_entry.blocks_by_column = 1;
   PanelCost cost;
   cost.panel = cycles(empty_panel);
   if (!is_jammed(spec) && !is_baked(spec)) {
@@ -48,7 +48,7 @@ PanelCost panel_cost(const KernelSpec& spec, const Target& target, std::int64_t 
   if (is_baked(spec)) return cost;
   // A group's loop is a matter of panels: what the first column adds to a panel beyond itself.
   BlockCounts panel_with_entry = empty_panel;
-  panel_with_entry.blocks = 1;
+  panel_with_entry.blocks = panel_with_entry.blocks_by_column = 1;
   cost.list = cycles(panel_with_entry) - cost.panel - cost.entry;
   return cost;
 }

@@ -151,11 +151,12 @@ Result<> check_pattern_bytes(const Format& format, const BlockCounts& counts) {
 }
 
 Result<> check_bakes(Op op, ElementTypes types, const Target& target) {
-  if (op == Op::kSpmm && types == ElementTypes::kF32 && target.isa == Isa::kX86_64 &&
+  if (op != Op::kSddmm && types == ElementTypes::kF32 && target.isa == Isa::kX86_64 &&
       target.has_feature("avx512f") && target.vector_bits == 512)
     return {};
   return make_error(ErrorCode::kUnsupported,
-                    "baked panels are for spmm of f32 with AVX-512, not for {} of {} on {}",
+                    "baked panels are for spmm and spmm_transposed of f32 with AVX-512, not for "
+                    "{} of {} on {}",
                     to_text(op), to_text(types), target.name);
 }
 
@@ -173,6 +174,10 @@ Result<> check_baked(const KernelSpec& spec, const Target& target) {
   if (col_major && !s.pack)
     return make_error(ErrorCode::kInvalidArgument,
                       "baked panels need pack with a column-major operand");
+  if (gathers_values(spec) && s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument,
+                      "a panel's values are gathered once: spmm_transposed of baked panels needs "
+                      "loop order po");
   return {};
 }
 

@@ -79,7 +79,7 @@ inline constexpr std::int64_t kMostPatternBytes = std::int64_t{2} << 20;
 [[nodiscard]] std::int64_t pattern_bytes(const Baked& format, const BlockCounts& counts);
 // Of any format. Errors: kUnsupported where the code of baked panels could exceed kMostPatternBytes.
 [[nodiscard]] Result<> check_pattern_bytes(const Format& format, const BlockCounts& counts);
-// Errors: kUnsupported (baked panels are for spmm of f32 with AVX-512).
+// Errors: kUnsupported (baked panels are for spmm and spmm_transposed of f32 with AVX-512).
 [[nodiscard]] Result<> check_bakes(Op op, ElementTypes types, const Target& target);
 
 // What check_schedule() and enumerate_schedules() say of kernels of baked panels.

@@ -100,9 +100,13 @@ Result<> check_chunks(const KernelSpec& spec) {
 
 Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
-  if (is_jammed(spec) && (spec.op != Op::kSpmm || s.ku != 1))
-    return make_error(ErrorCode::kInvalidArgument,
-                      "jammed rows take the row strategy for spmm only, with ku 1");
+  if (is_jammed(spec) && s.ku != 1)
+    return make_error(ErrorCode::kInvalidArgument, "jammed rows take ku 1");
+  if (gathers_values(spec) && spec.types != ElementTypes::kF32)
+    return make_error(ErrorCode::kUnsupported,
+                      "spmm_transposed of {} gathers values of f32, not of {}: take the scatter "
+                      "strategy",
+                      to_text(spec.format), to_text(spec.types));
   if (s.mr > dims_of(spec).height)
     return make_error(ErrorCode::kInvalidArgument, "mr {} exceeds the {} output rows of a block",
                       s.mr, dims_of(spec).height);
@@ -111,7 +115,9 @@ Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
                       "the row strategy needs pack with a column-major operand or narrow elements");
   if (stages_values(spec) && !widens(spec) && s.order != LoopOrder::kPanelOuter)
     return make_error(ErrorCode::kInvalidArgument,
-                      "a panel is transposed once: pairs of spmm_transposed need loop order po");
+                      "a panel's values are rearranged once: spmm_transposed of {} needs loop "
+                      "order po",
+                      to_text(spec.format));
   if (s.kc != 0) LACUNA_TRY_VOID(check_chunks(spec));
   return check_registers(spec, target, registers_needed(spec, target));
 }

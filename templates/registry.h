@@ -114,6 +114,10 @@ struct Splits {
 };
 [[nodiscard]] Splits allowed_splits(const KernelSpec& spec, const Target& target);
 
+// Whether spmm_transposed walks panels of A's transpose, in the format that A is stored in: its values, which lie in
+// another order, are gathered into scratch by their numbers, a group of panels at a time.
+[[nodiscard]] bool gathers_values(const KernelSpec& spec);
+
 // Which index of the structure the kernel walks: panels are block rows or block columns of A.
 enum class PanelDirection : std::uint8_t { kBlockRows, kBlockColumns };
 [[nodiscard]] PanelDirection panel_direction(const KernelSpec& spec);
@@ -124,6 +128,8 @@ struct BlockCounts {
       0;  // of A, of both halves with glu (block rows, or block columns for spmm_transposed)
   std::int64_t blocks =
       0;  // stored blocks; jammed rows, baked panels: columns of panels; N:M: groups of panels
+  std::int64_t blocks_by_column =
+      0;  // the blocks of A's transpose in the same format; blocks of r x c: as many
   std::int64_t weights = 0;                // stored values, padding included
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
 };
@@ -131,7 +137,7 @@ struct WorkEstimate {
   // Vector FMAs, padding of tails and tiles included; of N:M also the permutes, which share their units.
   double fmas = 0;
   double dots_bf16 = 0;     // VDPBF16PS
-  double vector_loads = 0;  // full-width loads in the inner loops
+  double vector_loads = 0;  // full-width loads in the inner loops; of a gather one for each element
   double broadcasts = 0;
   double stores = 0;
   double tile_passes = 0;  // times the register tile is set up and drained: fixed overhead each

@@ -9,6 +9,7 @@
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/problem.h"
+#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -19,7 +20,7 @@ struct BlockDims {
 
 [[nodiscard]] inline BlockDims dims_of(const KernelSpec& spec) {
   const Bsr block = counted_as(spec.format);
-  if (spec.op == Op::kSpmmTransposed) return {block.c, block.r};
+  if (spec.op == Op::kSpmmTransposed && !gathers_values(spec)) return {block.c, block.r};
   return {block.r, block.c};
 }
 

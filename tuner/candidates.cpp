@@ -30,8 +30,8 @@ std::vector<RankedSchedule> rank_schedules(const PlanRequest& request, const Pro
   std::vector<RankedSchedule> ranked;
   if (!check_pattern_bytes(option.format, counts)) return ranked;
   for (const Schedule& schedule : enumerate_schedules(spec, request.target)) {
-    if (schedule.kc >= counts.rows_in && schedule.kc > 0) continue;  // one chunk is none
     spec.schedule = schedule;
+    if (!suits(spec, counts)) continue;
     ranked.push_back({schedule, predict(spec, request.target, rates, counts, n, request.threads)});
   }
   std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
@@ -46,7 +46,8 @@ Result<std::vector<RankedFormat>> rank_candidates(const PlanRequest& request,
                                                   const MachineRates& rates) {
   LACUNA_TRY_VOID(check_plan_request(request));
   const std::vector<Format> formats = candidate_formats(request);
-  const std::vector<StoredCounts> stored = count_stored(*request.mask, formats);
+  const std::vector<StoredCounts> stored =
+      count_stored(*request.mask, formats, walks_block_columns(request));
   if (request.pinned_format && !formats.empty())
     LACUNA_TRY_VOID(check_pattern_bytes(
         formats.front(), block_counts(request.problems.front(), formats.front(), stored.front())));

@@ -8,6 +8,8 @@
 // where needed, into scratch [rows_in/group][nv*lanes], and a column-major C is collected in scratch, a group of panels
 // at a time, and transposed out from there. With loop order po all of B is packed first, so that A streams once; with kc
 // a chunk of its rows, and sums stay in scratch until the last chunk.
+// spmm_transposed of jammed rows and of baked panels walks the panels of A's transpose, whose values are gathered from
+// where the forward's order has them, once a call.
 // bf16 of group 1 is widened to f32 on that way; the values of a group of panels are, once for each tile of columns, or
 // with loop order po once for all.
 #include <algorithm>
@@ -185,7 +187,7 @@ void store_sums(KernelBuilder& kb, const Values& acc, const TileOperands& in, co
 
 void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
   if (std::holds_alternative<Baked>(kb.spec().format)) {
-    call_baked_panel(kb, panel, in.tile, in.b, in.c);
+    call_baked_panel(kb, panel, in.staged, in.tile, in.b, in.c);
     return;
   }
   const int height = block_shape(kb.spec()).height;
@@ -195,7 +197,8 @@ void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
   if (std::holds_alternative<Jam>(kb.spec().format)) {
     const RowRange all{kb.i64(0), height};
     const JammedChunk chunk{in.chunk.number, in.chunk.count};
-    const JammedValues weights = widens(kb.spec()) ? JammedValues{in.staged} : values_in_place(kb);
+    const JammedValues weights =
+        stages_values(kb.spec()) ? JammedValues{in.staged} : values_in_place(kb);
     const Values acc =
         accumulate_jammed(kb, panel, {chunk, weights}, in.tile, in.b, first_sums(kb, in, all));
     store_sums(kb, acc, in, rows, all);
@@ -275,6 +278,7 @@ void compute_group(KernelBuilder& kb, const Stretch& stretch, const PanelGroup& 
 
 PanelValues staged_values(KernelBuilder& kb, Value* begin, Value* end) {
   if (!stages_values(kb.spec())) return {};
+  if (gathers_values(kb.spec())) return gather_values(kb, begin, end, staged_base(kb));
   if (widens(kb.spec())) return widen_values(kb, begin, end, staged_base(kb));
   const auto& a = kb.args();
   return stage_values(kb, kb.load_i64(a.ptr, begin), kb.load_i64(a.ptr, end), staged_base(kb));
@@ -293,8 +297,9 @@ void for_each_group(KernelBuilder& kb, const std::function<void(const PanelGroup
 
 void compute_in_place(KernelBuilder& kb) {
   const auto& a = kb.args();
-  const auto compute = [&](Value* panel, const ColumnTile& tile) {
-    const TileOperands in{tile, b_in_place(kb, tile), c_in_place(kb, tile), {}, {}, nullptr, {}};
+  const auto compute = [&](Value* panel, const PanelValues& staged, const ColumnTile& tile) {
+    const TileOperands in{tile, b_in_place(kb, tile), c_in_place(kb, tile), staged, {}, nullptr,
+                          {}};
     if (collects_halves(kb.spec()))
       compute_halves(kb, panel, in, {});
     else
@@ -302,12 +307,13 @@ void compute_in_place(KernelBuilder& kb) {
   };
   if (kb.spec().schedule.order == LoopOrder::kPanelOuter)
     for_each_panel(kb, [&](Value* panel) {
+      const PanelValues staged = staged_values(kb, panel, kb.add(panel, kb.i64(1)));
       for_each_column_tile(kb, a.n_begin, a.n_end,
-                           [&](const ColumnTile& tile) { compute(panel, tile); });
+                           [&](const ColumnTile& tile) { compute(panel, staged, tile); });
     });
   else
     for_each_column_tile(kb, a.n_begin, a.n_end, [&](const ColumnTile& tile) {
-      for_each_panel(kb, [&](Value* panel) { compute(panel, tile); });
+      for_each_panel(kb, [&](Value* panel) { compute(panel, {}, tile); });
     });
 }
 

@@ -319,6 +319,7 @@ DenseTile sums_in_scratch(KernelBuilder& kb) {
 }
 
 Value* staged_base(KernelBuilder& kb) {
+  if (!kb.spec().schedule.pack) return packed_base(kb);  // nothing is
   Value* const c = collected_c_base(kb);
   if (kb.spec().schedule.strategy == Strategy::kScatter)
     return kb.at(c, kb.mul(kb.round_up_to_lanes(kb.args().rows_out), kb.i64(tile_row_bytes(kb))));

@@ -140,6 +140,14 @@ void KernelBuilder::store(Value* pointer, Value* vector, Value* mask) {
     ir_.CreateMaskedStore(vector, pointer, kUnaligned, mask);
 }
 
+Value* KernelBuilder::gather(Value* base, Value* numbers, Value* mask) {
+  Value* const index = ir_.CreateBitCast(load(numbers, mask), integers(32, lanes_));
+  Value* const lanes_on =
+      mask != nullptr ? mask : llvm::Constant::getAllOnesValue(integers(1, lanes_));
+  return ir_.CreateMaskedGather(vector_type_, ir_.CreateGEP(ir_.getFloatTy(), base, index),
+                                llvm::Align(4), lanes_on, zero());
+}
+
 Value* KernelBuilder::broadcast(Value* pointer) {
   Value* const lane = ir_.CreateAlignedLoad(ir_.getFloatTy(), pointer, kUnaligned);
   return ir_.CreateVectorSplat(static_cast<unsigned>(lanes_), lane);

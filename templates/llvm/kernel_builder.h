@@ -101,6 +101,9 @@ class KernelBuilder {
   // A null mask means all lanes. Masked-off lanes load as zero and are not touched in memory.
   [[nodiscard]] llvm::Value* load(llvm::Value* pointer, llvm::Value* mask = nullptr);
   void store(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
+  // Floats of `base`, by the 32-bit numbers that lie side by side at `numbers`.
+  [[nodiscard]] llvm::Value* gather(llvm::Value* base, llvm::Value* numbers,
+                                    llvm::Value* mask = nullptr);
   [[nodiscard]] llvm::Value* broadcast(llvm::Value* pointer);  // one float to all lanes
   void prefetch(llvm::Value* pointer);                         // for reading, into L1
   // One narrow element as a group that ends in zeros: in one lane, in all lanes.

@@ -77,6 +77,22 @@ void store_starts(KernelBuilder& kb, Value* begin, Value* end, Value* starts) {
   }
 }
 
+PanelValues gather_values(KernelBuilder& kb, Value* begin, Value* end, Value* staged) {
+  const auto& a = kb.args();
+  Value* const first = kb.load_i64(a.first_value, begin);
+  Value* const count = kb.sub(kb.load_i64(a.first_value, end), first);
+  Value* const numbers = kb.at(a.block, kb.mul(first, kb.i64(4)));
+  const auto gather = [&](Value* i, Value* mask) {
+    Value* const at = kb.mul(i, kb.i64(4));
+    kb.store(kb.at(staged, at), kb.gather(a.values, kb.at(numbers, at), mask), mask);
+  };
+  Value* const whole = kb.ir().CreateAnd(count, kb.i64(-std::int64_t{kb.lanes()}));
+  for_each_step(kb, kb.i64(0), whole, kb.lanes(), [&](Value* i) { gather(i, nullptr); });
+  kb.if_then(kb.ir().CreateICmpSLT(whole, count),
+             [&] { gather(whole, kb.mask_below(kb.sub(count, whole))); });
+  return {staged, first};
+}
+
 PanelValues stage_values(KernelBuilder& kb, Value* begin, Value* end, Value* staged) {
   const Bsr& bsr = std::get<Bsr>(kb.spec().format);
   Value* const block_bytes = kb.i64(block_shape(kb.spec()).block_bytes);

@@ -20,6 +20,10 @@ struct PanelValues {
 [[nodiscard]] PanelValues stage_values(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end,
                                        llvm::Value* staged);
 
+// With gathers_values(), of panels [begin, end): their values in the order of A's transpose.
+[[nodiscard]] PanelValues gather_values(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end,
+                                        llvm::Value* staged);
+
 // With shifts_dense(): what the sums of a panel's rows start from, 32-bit integers, to `starts`. Entries [begin, end).
 void store_starts(KernelBuilder& kb, llvm::Value* begin, llvm::Value* end, llvm::Value* starts);
 

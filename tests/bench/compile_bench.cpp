@@ -137,7 +137,7 @@ Result<> bench_pattern(BenchProgram& program, double density) {
   std::vector<double> seconds;
   for (int round = 0; round < 11; ++round) {
     const double begin_s = clock.now_s();
-    LACUNA_TRY_VOID(generator->compile(pattern_of(structure), target));
+    LACUNA_TRY_VOID(generator->compile(pattern_of(structure, PanelDirection::kBlockRows), target));
     seconds.push_back(clock.now_s() - begin_s);
   }
   report(program, "pattern", std::move(seconds), 0, kPatternGoal, kPatternGoal);

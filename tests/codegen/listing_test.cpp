@@ -117,6 +117,13 @@ TEST(Listing, ScalesOfRowsAndColumnsAreOneFactor) {
   EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
 }
 
+TEST(Listing, ValuesOfATransposeAreGatheredBeforeTheTilesAreComputed) {
+  const auto listing = list("spmm_transposed_jam4_f32_brow_crow_zen4_row_mr4nv4ku1_po", "zen4");
+  EXPECT_EQ(count(listing.assembly, "vgatherdps"), 2U);  // whole vectors, and what is left
+  EXPECT_GE(count(listing.assembly, "vfmadd"), 32U * (4 + 2 + 1));
+  EXPECT_EQ(listing.spilled_vectors_in_loops, 0);
+}
+
 TEST(Listing, WeightsOfACodebookAreFoldedIntoTheFma) {
   const auto row = list("spmm_bsr16x1_c8f32_brow_crow_zen4_row_mr16nv1ku1_po", "zen4");
   EXPECT_GE(count(row.assembly, "{1to16}"), 16U);

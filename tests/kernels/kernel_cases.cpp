@@ -94,7 +94,7 @@ std::vector<Format> formats_for(Op op, ElementTypes types, std::size_t number) {
   std::vector<Format> single = formats_one_by_one();
   if (group_elements(types) == 1) {
     single.insert(single.end(), kNofMs.begin(), kNofMs.end());
-    if (op == Op::kSpmm)
+    if (op != Op::kSddmm)
       for (const std::int32_t r : {1, 3, 16, 24, kMaxBaked})
         single.emplace_back(Baked{r});
     return single;

@@ -149,10 +149,10 @@ std::vector<float> look_up(const KernelSpec& spec, Draw& draw, KernelInputs& inp
   return indices;
 }
 
-std::shared_ptr<const LoadedKernel> make_code(const BakedStructure& s, const Target& target) {
+std::shared_ptr<const LoadedKernel> make_code(const Pattern& pattern, const Target& target) {
   const auto generator = load_code_generator();
   EXPECT_TRUE(generator) << generator.error().message;
-  const auto object = (*generator)->compile(pattern_of(s), target);
+  const auto object = (*generator)->compile(pattern, target);
   EXPECT_TRUE(object) << object.error().message;
   auto loaded = LoadedKernel::load(*object);
   EXPECT_TRUE(loaded) << loaded.error().message;
@@ -182,8 +182,12 @@ KernelInputs make_inputs(const KernelCase& kernel_case, const RunShape& shape) {
   auto structure = make_structure(mask, spec.format);
   EXPECT_TRUE(structure) << structure.error().message;
   inputs.structure = std::move(*structure);
+  if (gathers_values(spec)) {
+    const auto added = add_block_columns(mask, inputs.structure);
+    EXPECT_TRUE(added) << added.error().message;
+  }
   if (const auto* const baked = std::get_if<BakedStructure>(&inputs.structure))
-    inputs.code = make_code(*baked, kernel_case.target);
+    inputs.code = make_code(pattern_of(*baked, panel_direction(spec)), kernel_case.target);
   inputs.a.resize(static_cast<std::size_t>(shape.m * shape.k));
   for (std::int64_t i = 0; i < shape.m; ++i)
     for (std::int64_t j = 0; j < shape.k; ++j)

@@ -57,7 +57,9 @@ class Writer {
     for (std::size_t i = 0; i < request_.problems.size(); ++i)
       LACUNA_TRY_VOID(add_problem(request_.problems[i], item.plan.format, item.plan.schedules[i],
                                   item.threads));
-    return add_pattern(item.plan.format);
+    for (const Problem& problem : request_.problems)
+      LACUNA_TRY_VOID(add_pattern(item.plan.format, problem.op));
+    return {};
   }
   [[nodiscard]] const std::vector<fs::path>& files() const { return files_; }
 
@@ -67,7 +69,7 @@ class Writer {
                        std::int32_t threads) {
     auto added = add_kernel(make_kernel_spec(problem, format, schedule));
     if (added || added.error().code != ErrorCode::kCompile) return added;
-    const StoredCounts stored = count_stored(*request_.mask, std::span(&format, 1)).front();
+    const StoredCounts stored = count_stored(*request_.mask, std::span(&format, 1), true).front();
     for (const Schedule& other :
          rank_schedules(problem, format, stored, request_.target, threads)) {
       auto substitute = add_kernel(make_kernel_spec(problem, format, other));
@@ -96,10 +98,14 @@ class Writer {
   }
 
   // The code of baked panels.
-  Result<> add_pattern(const Format& format) {
+  Result<> add_pattern(const Format& format, Op op) {
     if (!std::holds_alternative<Baked>(format)) return {};
-    LACUNA_TRY(const Structure structure, make_structure(*request_.mask, format));
-    const Pattern pattern = pattern_of(std::get<BakedStructure>(structure));
+    LACUNA_TRY(Structure structure, make_structure(*request_.mask, format));
+    const bool transposed = op == Op::kSpmmTransposed;
+    if (transposed) LACUNA_TRY_VOID(add_block_columns(*request_.mask, structure));
+    const Pattern pattern =
+        pattern_of(std::get<BakedStructure>(structure),
+                   transposed ? PanelDirection::kBlockColumns : PanelDirection::kBlockRows);
     const std::string name = pattern_name(pattern, request_.target.name);
     const Hash128 key = pattern_key(name, request_.target);
     fs::path path = bundle_.path_of(name, key);

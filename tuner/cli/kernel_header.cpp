@@ -221,6 +221,11 @@ std::string walk_words(const KernelSpec& spec) {
   std::string text =
       fmt::format(" * Panels are {} of A; the origin of an entry is its first row of {}.\n",
                   by_rows ? "block rows" : "block columns", of_b ? "B" : "C");
+  if (gathers_values(spec))
+    text +=
+        " * All that is said of ptr and first_value is said of A's transpose, in the same format; "
+        "block holds, for each\n"
+        " *    value of the transpose in its order, the number of that value in A's order.\n";
   if (const std::int32_t kc = spec.schedule.kc; kc > 0)
     text += fmt::format(
         " * In chunks of {0} rows of B: ptr has chunks = max(1, ceil(rows_in / {0})) parts for "

@@ -77,6 +77,8 @@ TEST(CandidateFormats, AreBakedOnlyWhereEveryProblemHasSuchKernels) {
   EXPECT_TRUE(bakes(request));
   request.problems.push_back(request.problems[0]);
   request.problems[1].op = Op::kSpmmTransposed;
+  EXPECT_TRUE(bakes(request));
+  request.problems[1].op = Op::kSddmm;
   EXPECT_FALSE(bakes(request));
   request = request_for(mask);
   request.target = find_target("x86-64-v3").value();
@@ -204,7 +206,8 @@ INSTANTIATE_TEST_SUITE_P(
                      r.pinned_format = Baked{24};
                    },
                    ErrorCode::kUnsupported,
-                   "baked panels are for spmm of f32 with AVX-512, not for spmm of bf16 on zen4"},
+                   "baked panels are for spmm and spmm_transposed of f32 with AVX-512, not for "
+                   "spmm of bf16 on zen4"},
         BadRequest{"PinnedBakedR", [](PlanRequest& r) { r.pinned_format = Baked{29}; },
                    ErrorCode::kInvalidArgument, "29 rows of a baked panel are outside 1 to 28"},
         BadRequest{"MixedGroups",

@@ -77,13 +77,49 @@ TEST_P(StructureOf, IsCountedExactlyWithoutBeingMade) {
   const auto [m, k] = GetParam();
   const Mask mask = random_mask(m, k, 0.2);
   for (const Format& format : formats()) {
-    const auto s = make_structure(mask, format);
+    auto s = make_structure(mask, format);
     ASSERT_TRUE(s);
     const Format clamped = format_of(*s);
-    const StoredCounts counted = count_stored(mask, std::span(&clamped, 1)).front();
-    EXPECT_EQ(counted.weights, stored_in(*s).weights) << to_text(clamped);
-    EXPECT_EQ(counted.blocks, stored_in(*s).blocks) << to_text(clamped);
+    const StoredCounts counted = count_stored(mask, std::span(&clamped, 1), true).front();
+    EXPECT_EQ(counted.weights, values_count(*s)) << to_text(clamped);
+    const PanelIndex& by_row = panel_index(*s, PanelDirection::kBlockRows);
+    EXPECT_EQ(counted.blocks, by_row.entries_before(by_row.panels())) << to_text(clamped);
+    const auto* const jam = std::get_if<Jam>(&clamped);
+    if (jam != nullptr && k < jam->r) continue;
+    ASSERT_TRUE(add_block_columns(mask, *s)) << to_text(clamped);
+    const PanelIndex& by_column = panel_index(*s, PanelDirection::kBlockColumns);
+    EXPECT_EQ(counted.blocks_by_column, by_column.entries_before(by_column.panels()))
+        << to_text(clamped);
   }
+}
+
+TEST_P(StructureOf, BlockColumnsNumberEachWeightOnce) {
+  const auto [m, k] = GetParam();
+  const Mask mask = random_mask(m, k, 0.3);
+  for (const Format& format : {Format{Jam{4}}, Format{Baked{24}}}) {
+    auto s = make_structure(mask, format);
+    ASSERT_TRUE(s);
+    if (std::holds_alternative<Jam>(format) && k < 4) continue;
+    ASSERT_TRUE(add_block_columns(mask, *s));
+    const PanelIndex& index = panel_index(*s, PanelDirection::kBlockColumns);
+    std::vector<std::int32_t> numbers = index.block;
+    std::ranges::sort(numbers);
+    ASSERT_EQ(static_cast<std::int64_t>(numbers.size()), mask.nnz());
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      EXPECT_EQ(numbers[i], static_cast<std::int32_t>(i));
+  }
+}
+
+TEST(JamStructure, HasNoBlockColumnsWiderThanTheMatrix) {
+  const Mask mask = random_mask(9, 3, 0.5);
+  auto s = make_structure(mask, Jam{4});
+  ASSERT_TRUE(s);
+  const auto added = add_block_columns(mask, *s);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(
+      added.error().message,
+      "panels of 4 columns in a matrix of 3: take the scatter strategy for spmm_transposed of "
+      "jam4");
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, StructureOf,
@@ -107,7 +143,7 @@ TEST(BakedStructure, HasColumnsInOrderWithTheirRows) {
   ASSERT_TRUE(mask);
   const auto s = make_baked_structure(*mask, Baked{2});
   ASSERT_TRUE(s);
-  const Pattern pattern = pattern_of(*s);
+  const Pattern pattern = pattern_of(*s, PanelDirection::kBlockRows);
   EXPECT_EQ(pattern.panels(), 2);
   EXPECT_EQ(std::vector<std::int64_t>(pattern.ptr.begin(), pattern.ptr.end()),
             (std::vector<std::int64_t>{0, 2, 3}));

@@ -162,12 +162,21 @@ TEST(BakedSchedules, BreakTheseRules) {
   KernelSpec spec = baked_spec(row);
   spec.layout_c = Layout::kColMajor;
   EXPECT_EQ(fault(spec, target), "baked panels need pack with a column-major operand");
+  changed = row;
+  changed.order = LoopOrder::kTileOuter;
+  spec = baked_spec(changed);
+  spec.op = Op::kSpmmTransposed;
+  EXPECT_EQ(fault(spec, target),
+            "a panel's values are gathered once: spmm_transposed of baked panels needs loop order "
+            "po");
   spec = baked_spec(row);
   spec.op = Op::kSddmm;
   EXPECT_EQ(fault(spec, target),
-            "baked panels are for spmm of f32 with AVX-512, not for sddmm of f32 on zen4");
+            "baked panels are for spmm and spmm_transposed of f32 with AVX-512, not for sddmm of "
+            "f32 on zen4");
   EXPECT_EQ(fault(baked_spec(row), find_target("x86-64-v3").value()),
-            "baked panels are for spmm of f32 with AVX-512, not for spmm of f32 on x86-64-v3");
+            "baked panels are for spmm and spmm_transposed of f32 with AVX-512, not for spmm of "
+            "f32 on x86-64-v3");
 }
 
 // The code is fetched once tile after tile, for every tile otherwise, and counts among the operands.

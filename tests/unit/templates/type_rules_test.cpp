@@ -75,8 +75,9 @@ TEST(PairSchedules, BreakTheseRules) {
             "the row strategy needs pack with a column-major operand or narrow elements");
   changed = row;
   changed.order = LoopOrder::kTileOuter;
-  EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
-            "a panel is transposed once: pairs of spmm_transposed need loop order po");
+  EXPECT_EQ(
+      fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
+      "a panel's values are rearranged once: spmm_transposed of bsr4x16g2 needs loop order po");
   changed = {Strategy::kScatter, 4, 1, 1, LoopOrder::kTileOuter, true};
   EXPECT_EQ(fault(pair_spec(Op::kSpmmTransposed, {4, 16, 2}, changed), zen4),
             "the scatter strategy is not for groups of 2");
