@@ -27,6 +27,7 @@ HostDescription describe(const FakeCpuid& cpu) {
 
 TEST(CpuModels, NamesCertainProcessors) {
   EXPECT_EQ(describe(testing::fake_zen4()).target.llvm_cpu, "znver4");
+  EXPECT_EQ(describe(testing::fake_zen5()).target.llvm_cpu, "znver5");
   EXPECT_EQ(describe(testing::fake_sapphire_rapids()).target.llvm_cpu, "sapphirerapids");
   EXPECT_EQ(describe(testing::fake_skylake_x()).target.llvm_cpu, "skylake-avx512");
   EXPECT_EQ(describe(testing::fake_cascade_lake()).target.llvm_cpu, "cascadelake");
@@ -51,6 +52,20 @@ TEST(CpuModels, MaskedFeaturesGetALevelNotAName) {
   no_movbe.at(1).ecx &= ~(1U << 22);
   EXPECT_EQ(describe(no_movbe).target.llvm_cpu, "x86-64");
   EXPECT_EQ(describe(no_movbe).target.vector_bits, 256);
+}
+
+// The file is for generating elsewhere what the machine itself would get.
+TEST(CpuModels, DescribesZen5AsItsMachineFileDoes) {
+  const CpuFacts facts = read_cpu_facts(testing::fake_zen5());
+  const auto host = describe_cpu(facts, merge_caches(facts.caches, {}));
+  ASSERT_TRUE(host) << host.error().message;
+  const auto file = load_target(std::filesystem::path(LACUNA_TEST_MACHINES) / "zen5.yaml");
+  ASSERT_TRUE(file) << file.error().message;
+  Target named = host->target;
+  named.name = file->name;
+  EXPECT_EQ(named, *file);
+  EXPECT_TRUE(check_runs_on(*file, *host));
+  EXPECT_FALSE(check_runs_on(*file, describe(testing::fake_zen4())));
 }
 
 TEST(CpuModels, ChoosesWidthRegistersAndPipes) {

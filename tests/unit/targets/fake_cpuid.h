@@ -120,6 +120,19 @@ inline FakeCpuid fake_zen4() {
   return cpu;
 }
 
+inline FakeCpuid fake_zen5() {
+  FakeCpuid cpu(kAmd, 0xb00f21, kXcr0Avx512);
+  cpu.set_brand("AMD EPYC 9755 128-Core Processor               ");
+  cpu.add_ice_lake();
+  FakeCpuid::set_bits(cpu.at(7).edx, {8});
+  FakeCpuid::set_bits(cpu.at(7, 1).eax, {4, 5});
+  cpu.add_cache(0x8000001dU, 0, 1, 1, 12, 64);
+  cpu.add_cache(0x8000001dU, 1, 1, 2, 8, 64);
+  cpu.add_cache(0x8000001dU, 2, 2, 3, 16, 1024);
+  cpu.add_cache(0x8000001dU, 3, 3, 3, 16, 32768);
+  return cpu;
+}
+
 // `signature` 0x806f8 is the real one; hypervisors show others.
 inline FakeCpuid fake_sapphire_rapids(std::uint32_t signature = 0x806f8) {
   FakeCpuid cpu(kIntel, signature, kXcr0Amx);

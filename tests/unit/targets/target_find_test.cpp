@@ -58,7 +58,7 @@ TEST(FindTarget, UnknownNameListsTheKnown) {
     EXPECT_EQ(target.error().message, "no target '" + std::string(name) +
                                           "', known are: host, mine, neoverse-v1, neoverse-v2, "
                                           "sapphire-rapids, sapphire-rapids-noamx, "
-                                          "skylake-x, sm_80, sm_90a, x86-64-v3, zen4");
+                                          "skylake-x, sm_80, sm_90a, x86-64-v3, zen4, zen5");
   }
 }
 

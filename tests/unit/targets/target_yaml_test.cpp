@@ -77,9 +77,9 @@ TEST_P(ShippedTargets, Parse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ShippedTargets,
-                         ::testing::Values("zen4", "sapphire-rapids", "sapphire-rapids-noamx",
-                                           "skylake-x", "x86-64-v3", "neoverse-v1", "neoverse-v2",
-                                           "sm_80", "sm_90a"));
+                         ::testing::Values("zen4", "zen5", "sapphire-rapids",
+                                           "sapphire-rapids-noamx", "skylake-x", "x86-64-v3",
+                                           "neoverse-v1", "neoverse-v2", "sm_80", "sm_90a"));
 
 struct Fault {
   const char* name;
