@@ -88,6 +88,7 @@ std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
       return transposes ? 0 : kNmPanelRows * lanes;
     case Strategy::kMatrixTile:  // all its sums go through scratch
     case Strategy::kSddmmTile:
+    case Strategy::kInnerTile:
       break;
   }
   return 0;
@@ -230,6 +231,8 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
       return sddmm_scratch(spec, target, rows_in, rows_out, n);
     case Strategy::kPermute:
       return permute_scratch_floats(spec, target, rows_in, n);
+    case Strategy::kInnerTile:
+      return 0;
   }
   return 0;
 }
@@ -260,6 +263,8 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
                   (is_jammed(spec) && (spec.layout_c == Layout::kColMajor || widens(spec)))};
     case Strategy::kPermute:
       return {true, true, s.mr, true};
+    case Strategy::kInnerTile:
+      return {true, false, width};
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include "targets/base/fields.h"
 #include "targets/target.h"
 #include "templates/format.h"
+#include "templates/inner_tile.h"
 #include "templates/kernel_spec.h"
 #include "templates/pattern_code.h"
 #include "templates/permute.h"
@@ -20,7 +21,7 @@ namespace lacuna {
 namespace {
 
 bool has_strategy(const KernelSpec& spec, Strategy strategy) {
-  if (is_nm(spec) || strategy == Strategy::kPermute) return false;  // enumerate_permutes
+  if (is_nm(spec)) return false;
   switch (strategy) {
     case Strategy::kRowTile:
     case Strategy::kColumnTile:
@@ -32,7 +33,8 @@ bool has_strategy(const KernelSpec& spec, Strategy strategy) {
     case Strategy::kSddmmTile:
       return spec.op == Op::kSddmm;
     case Strategy::kPermute:
-      break;
+    case Strategy::kInnerTile:
+      break;  // they have their own lists
   }
   return false;
 }
@@ -73,6 +75,7 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
     case Strategy::kSddmmTile:
       return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20};
     case Strategy::kPermute:
+    case Strategy::kInnerTile:
       break;
   }
   return {};
@@ -86,7 +89,7 @@ constexpr int kLeastChunkedTile = 8;
 std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& target) {
   if (is_nm(spec)) return enumerate_permutes(spec, target);
   if (is_baked(spec)) return enumerate_baked(spec, target);
-  std::vector<Schedule> legal;
+  std::vector<Schedule> legal = enumerate_inners(spec, target);
   for (const auto& [strategy, name] : EnumNames<Strategy>::kNames) {
     if (!has_strategy(spec, strategy)) continue;
     for (const int mr : scalar_sides(spec, strategy))

@@ -15,6 +15,7 @@
 #include "templates/epilogue.h"
 #include "templates/estimate_parts.h"
 #include "templates/format.h"
+#include "templates/inner_tile.h"
 #include "templates/kernel_spec.h"
 #include "templates/pattern_code.h"
 #include "templates/permute.h"
@@ -313,14 +314,15 @@ WorkEstimate bsr_work(const KernelSpec& spec, const Target& target, const Shape&
       return matrix_tile(spec, target, s, counts);
     case Strategy::kSddmmTile:
       return sddmm_tile(spec, s, counts);
+    case Strategy::kInnerTile:
+      return inner_work(spec, target, counts, static_cast<std::int64_t>(s.n));
     case Strategy::kPermute:
       break;  // of N:M only
   }
   return {};
 }
 
-// A weight that is broadcast is found by one more load. A vector of indices is widened and permuted, or gathered, which
-// is a load for each lane.
+// A broadcast weight takes one more load; a vector of indices is widened and permuted, or gathered lane by lane.
 void add_lookups(const KernelSpec& spec, const Shape& s, WorkEstimate& work) {
   if (spec.schedule.strategy != Strategy::kColumnTile) {
     work.broadcasts *= 2;
@@ -373,11 +375,9 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target,
                              return baked;
                            }},
                  spec.format);
-  const auto rows_in = static_cast<double>(counts.rows_in);
-  const auto rows_out = static_cast<double>(counts.rows_out);
   const bool sddmm = spec.op == Op::kSddmm;  // B has the rows of A
-  const double dense =
-      rows_in * (sddmm ? s.c_bytes : s.b_bytes) + rows_out * (sddmm ? s.b_bytes : s.c_bytes);
+  const double dense = static_cast<double>(counts.rows_in) * (sddmm ? s.c_bytes : s.b_bytes) +
+                       static_cast<double>(counts.rows_out) * (sddmm ? s.b_bytes : s.c_bytes);
   work.footprint_bytes += static_cast<double>(counts.weights) * s.a_bytes + dense * s.n;
   if (const auto* const nm = std::get_if<NofM>(&spec.format))
     work.footprint_bytes += static_cast<double>(counts.weights) * nm->index_bits() / 8;

@@ -13,6 +13,7 @@
 #include "templates/element_types.h"
 #include "templates/epilogue.h"
 #include "templates/format.h"
+#include "templates/inner_tile.h"
 #include "templates/kernel_spec.h"
 #include "templates/matrix_rules.h"
 #include "templates/pattern_code.h"
@@ -302,6 +303,8 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return check_sddmm_tile(spec, target);
     case Strategy::kPermute:
       return check_permute(spec, target);
+    case Strategy::kInnerTile:
+      return check_inner(spec, target);
   }
   return {};
 }

@@ -24,6 +24,7 @@ enum class Strategy : std::uint8_t {
   kSddmmTile,  // vectors along A's rows; C's elements are broadcast; reduction over n. Jammed rows: vectors along n
   kPermute,  // N:M, spmm of few columns: vectors along A's rows; B's elements are permuted to them. mr columns at once,
              // nv panels, ku groups
+  kInnerTile,  // sddmm on blocks: vectors along n of mr rows of B and nv of C, lanes added at the end (inner_tile.h)
 };
 
 template <>
@@ -33,7 +34,8 @@ struct EnumNames<Strategy> {
                                         std::pair{Strategy::kColumnTile, std::string_view("col")},
                                         std::pair{Strategy::kMatrixTile, std::string_view("amx")},
                                         std::pair{Strategy::kSddmmTile, std::string_view("dot")},
-                                        std::pair{Strategy::kPermute, std::string_view("perm")}};
+                                        std::pair{Strategy::kPermute, std::string_view("perm")},
+                                        std::pair{Strategy::kInnerTile, std::string_view("inner")}};
 };
 
 enum class LoopOrder : std::uint8_t {

@@ -79,7 +79,7 @@ double overlapped(std::initializer_list<double> parts) {
 // Blocks met in all tile passes; of jammed rows, columns. A pass of the dot strategy is within a block; scatter passes
 // are over block rows.
 double block_visits(const KernelSpec& spec, const BlockCounts& counts, double tile_passes) {
-  if (spec.schedule.strategy == Strategy::kSddmmTile) return 0;
+  if (spec.op == Op::kSddmm && !std::holds_alternative<Jam>(spec.format)) return 0;
   if (std::holds_alternative<Baked>(spec.format)) return 0;  // straight-line code
   const std::int32_t r = counted_as(spec.format).r;
   const std::int64_t lists =

@@ -14,6 +14,7 @@ void emit_column_tile(KernelBuilder& kb);  // bsr_column_tile.cpp
 void emit_matrix_tile(KernelBuilder& kb);  // matrix_tile.cpp
 void emit_sddmm_tile(KernelBuilder& kb);   // bsr_sddmm_tile.cpp
 void emit_jam_sddmm(KernelBuilder& kb);    // jam_sddmm.cpp
+void emit_sddmm_inner(KernelBuilder& kb);  // bsr_sddmm_inner.cpp
 void emit_permute(KernelBuilder& kb);      // nm_permute.cpp
 
 }  // namespace lacuna

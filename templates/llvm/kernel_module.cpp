@@ -43,6 +43,9 @@ Result<std::unique_ptr<llvm::Module>> lower(llvm::LLVMContext& context, const Ke
     case Strategy::kPermute:
       emit_permute(builder);
       break;
+    case Strategy::kInnerTile:
+      emit_sddmm_inner(builder);
+      break;
   }
   builder.finish();
   return module;

@@ -207,6 +207,8 @@ std::int64_t tile_width(const KernelCase& kernel_case) {
       return packs_c(kernel_case.spec) ? kPackedColumns : kernel_case.target.f32_lanes();
     case Strategy::kPermute:
       return s.mr;
+    case Strategy::kInnerTile:
+      return std::int64_t{s.ku} * kernel_case.target.f32_lanes();
   }
   return 1;
 }
