@@ -68,11 +68,12 @@ TEST(Schedule, RefusesWhatItDoesNotPrint) {
     const auto parsed = parse_schedule(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_EQ(parsed.error().message, "schedule '" + text +
-                                          "' is not "
-                                          "<row|scatter|col|amx|dot|perm>_mr<1-4096>nv<1-4096>ku<1-"
-                                          "4096>_<po|to>[_pack][_kc<1-1048576>], "
-                                          "for example row_mr4nv1ku1_po");
+    EXPECT_EQ(parsed.error().message,
+              "schedule '" + text +
+                  "' is not "
+                  "<row|scatter|col|amx|dot|perm|inner>_mr<1-4096>nv<1-4096>ku<1-"
+                  "4096>_<po|to>[_pack][_kc<1-1048576>], "
+                  "for example row_mr4nv1ku1_po");
   }
 }
 
