@@ -38,12 +38,15 @@ Result<Sorted> sort_weights(std::span<const float> weights) {
   return sorted;
 }
 
-// At most `most` of the distinct weights, the least and the largest among them.
-std::vector<float> spread_over(const Sorted& sorted, std::size_t most) {
+std::vector<float> distinct_weights(const Sorted& sorted) {
   std::vector<float> distinct = sorted.weights;
   const auto rest = std::ranges::unique(distinct);
   distinct.erase(rest.begin(), rest.end());
-  if (distinct.size() <= most) return distinct;
+  return distinct;
+}
+
+// `most` of the distinct weights, the least and the largest among them.
+std::vector<float> spread_over(const std::vector<float>& distinct, std::size_t most) {
   std::vector<float> chosen;
   for (std::size_t i = 0; i < most; ++i)
     chosen.push_back(distinct[i * (distinct.size() - 1) / (most - 1)]);
@@ -73,6 +76,18 @@ bool move_to_means(const Sorted& sorted, std::vector<float>& entries) {
   return entries != before;
 }
 
+// Weights that all fit are entries as they are: the mean of equal numbers, by differences of sums, need not be that
+// number.
+std::vector<float> nonzero_entries(const Sorted& sorted, std::size_t most) {
+  std::vector<float> distinct = distinct_weights(sorted);
+  if (distinct.size() <= most) return distinct;
+  std::vector<float> entries = spread_over(distinct, most);
+  constexpr int kMostRounds = 100;
+  for (int round = 0; round < kMostRounds && move_to_means(sorted, entries); ++round) {
+  }
+  return entries;
+}
+
 std::size_t nearest(const std::vector<float>& entries, float weight) {
   const auto above = std::ranges::lower_bound(entries, weight);
   const auto at = static_cast<std::size_t>(above - entries.begin());
@@ -88,17 +103,14 @@ Result<Codebook> make_codebook(std::span<const float> weights, int bits) {
                       kLeastCodebookBits, kMostCodebookBits);
   LACUNA_TRY(const Sorted sorted, sort_weights(weights));
   const std::size_t size = std::size_t{1} << bits;
-  std::vector<float> means = spread_over(sorted, size - 1);
-  constexpr int kMostRounds = 100;
-  for (int round = 0; round < kMostRounds && move_to_means(sorted, means); ++round) {
-  }
+  const std::vector<float> entries = nonzero_entries(sorted, size - 1);
   Codebook codebook;
   codebook.entries.assign(size, 0.0F);
-  std::ranges::copy(means, codebook.entries.begin() + 1);
+  std::ranges::copy(entries, codebook.entries.begin() + 1);
   codebook.indices.reserve(weights.size());
   for (const float weight : weights)
-    codebook.indices.push_back(weight == 0 ? std::uint8_t{0}
-                                           : static_cast<std::uint8_t>(nearest(means, weight) + 1));
+    codebook.indices.push_back(
+        weight == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(nearest(entries, weight) + 1));
   return codebook;
 }
 

@@ -57,6 +57,16 @@ TEST(Codebook, IsExactWhereItHasAnEntryForEachWeight) {
   }
 }
 
+// Sums of the large ones swallow digits of the small one.
+TEST(Codebook, IsExactBesideWeightsFarApart) {
+  std::vector<float> weights(1000, -1e8F);
+  weights.resize(2000, 0.1F);
+  const auto codebook = make_codebook(weights, 8);
+  ASSERT_TRUE(codebook) << codebook.error().message;
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    EXPECT_EQ(codebook->entries[codebook->indices[i]], weights[i]);
+}
+
 // A fixed point of Lloyd's: each weight at its nearest entry, each entry the mean of its weights.
 TEST(Codebook, EntriesAreTheMeansOfTheWeightsNearestToThem) {
   const std::vector<float> weights = pruned_weights(1500);
