@@ -45,7 +45,19 @@ std::int32_t group_of_plan(const PlanRequest& request) {
 bool share_values(const Problem& x, const Problem& y) {
   if (group_elements(x.types) != group_elements(y.types)) return false;
   const bool both_read = x.op != Op::kSddmm && y.op != Op::kSddmm;
-  return !both_read || operand_types(x.types).weights == operand_types(y.types).weights;
+  return !both_read || (operand_types(x.types).weights == operand_types(y.types).weights &&
+                        codebook_entries(x.types) == codebook_entries(y.types));
+}
+
+// Every two are compared: an sddmm shares with problems that read the values as different types.
+Result<> check_sharing(std::span<const Problem> problems) {
+  for (std::size_t i = 1; i < problems.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (!share_values(problems[i], problems[j]))
+        return make_error(ErrorCode::kInvalidArgument,
+                          "problem {} is of {}, problem {} of {}: they cannot share values", i,
+                          to_text(problems[i].types), j, to_text(problems[j].types));
+  return {};
 }
 
 // Whether every problem has kernels for these blocks.
@@ -169,12 +181,7 @@ Result<> check_plan_request(const PlanRequest& request) {
       return make_error(ErrorCode::kInvalidArgument, "problem {} is {} x {}, the mask is {} x {}",
                         i, problem.m, problem.k, request.mask->m(), request.mask->k());
   }
-  for (std::size_t i = 1; i < request.problems.size(); ++i)
-    if (!share_values(request.problems[i], request.problems.front()))
-      return make_error(ErrorCode::kInvalidArgument,
-                        "problem {} is of {}, problem 0 of {}: they cannot share values", i,
-                        to_text(request.problems[i].types),
-                        to_text(request.problems.front().types));
+  LACUNA_TRY_VOID(check_sharing(request.problems));
   if (request.pinned_format) LACUNA_TRY_VOID(check_pinned(request, *request.pinned_format));
   if (request.threads < 1)
     return make_error(ErrorCode::kInvalidArgument, "threads {} is not positive", request.threads);

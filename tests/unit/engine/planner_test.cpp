@@ -217,6 +217,24 @@ INSTANTIATE_TEST_SUITE_P(
                    },
                    ErrorCode::kInvalidArgument,
                    "problem 1 is of bf16, problem 0 of f32: they cannot share values"},
+        BadRequest{"MixedCodebooks",
+                   [](PlanRequest& r) {
+                     r.problems[0].types = ElementTypes::kC8F32;
+                     r.problems.push_back(r.problems[0]);
+                     r.problems[1].types = ElementTypes::kC4F32;
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "problem 1 is of c4f32, problem 0 of c8f32: they cannot share values"},
+        BadRequest{"MixedBesideSddmm",
+                   [](PlanRequest& r) {
+                     r.problems[0].op = Op::kSddmm;
+                     r.problems.push_back(r.problems[0]);
+                     r.problems[1].op = Op::kSpmm;
+                     r.problems.push_back(r.problems[1]);
+                     r.problems[2].types = ElementTypes::kC4F32;
+                   },
+                   ErrorCode::kInvalidArgument,
+                   "problem 2 is of c4f32, problem 1 of f32: they cannot share values"},
         BadRequest{"PinnedNotExact",
                    [](PlanRequest& r) {
                      r.pinned_format = Bsr{16, 16};
