@@ -18,6 +18,7 @@
 #include "templates/registry.h"
 #include "templates/schedule.h"
 #include "templates/spec_dims.h"
+#include "templates/stream.h"
 
 namespace lacuna {
 namespace {
@@ -84,7 +85,8 @@ std::int64_t sums_tile_floats(const KernelSpec& spec, std::int64_t lanes) {
       return registers;
     case Strategy::kScatter:
       return transposes ? columns : 0;  // a row-major C, or its copy in scratch, is such a tile
-    case Strategy::kPermute:            // its results lie in scratch, column by column
+    case Strategy::kPermute:            // their results lie in scratch, column by column
+    case Strategy::kStream:
       return transposes ? 0 : kNmPanelRows * lanes;
     case Strategy::kMatrixTile:  // all its sums go through scratch
     case Strategy::kSddmmTile:
@@ -233,6 +235,8 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
       return permute_scratch_floats(spec, target, rows_in, n);
     case Strategy::kInnerTile:
       return 0;
+    case Strategy::kStream:
+      return stream_scratch_floats(spec, target, rows_in, n);
   }
   return 0;
 }
@@ -265,6 +269,8 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
       return {true, true, s.mr, true};
     case Strategy::kInnerTile:
       return {true, false, width};
+    case Strategy::kStream:
+      return {true, true, s.mr, s.pack};
   }
   return {};
 }

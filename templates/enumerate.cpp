@@ -16,6 +16,7 @@
 #include "templates/registry.h"
 #include "templates/schedule.h"
 #include "templates/spec_dims.h"
+#include "templates/stream.h"
 
 namespace lacuna {
 namespace {
@@ -34,6 +35,7 @@ bool has_strategy(const KernelSpec& spec, Strategy strategy) {
       return spec.op == Op::kSddmm;
     case Strategy::kPermute:
     case Strategy::kInnerTile:
+    case Strategy::kStream:
       break;  // they have their own lists
   }
   return false;
@@ -76,6 +78,7 @@ std::vector<int> scalar_sides(const KernelSpec& spec, Strategy strategy) {
       return bsr.c > 1 ? balanced_parts(bsr.c) : std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20};
     case Strategy::kPermute:
     case Strategy::kInnerTile:
+    case Strategy::kStream:
       break;
   }
   return {};
@@ -90,6 +93,8 @@ std::vector<Schedule> enumerate_schedules(const KernelSpec& spec, const Target& 
   if (is_nm(spec)) return enumerate_permutes(spec, target);
   if (is_baked(spec)) return enumerate_baked(spec, target);
   std::vector<Schedule> legal = enumerate_inners(spec, target);
+  for (const Schedule& schedule : enumerate_streams(spec, target))
+    legal.push_back(schedule);
   for (const auto& [strategy, name] : EnumNames<Strategy>::kNames) {
     if (!has_strategy(spec, strategy)) continue;
     for (const int mr : scalar_sides(spec, strategy))

@@ -21,6 +21,7 @@
 #include "templates/problem.h"
 #include "templates/schedule.h"
 #include "templates/spec_dims.h"
+#include "templates/stream.h"
 
 namespace lacuna {
 
@@ -305,6 +306,8 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
       return check_permute(spec, target);
     case Strategy::kInnerTile:
       return check_inner(spec, target);
+    case Strategy::kStream:
+      return check_stream(spec, target);
   }
   return {};
 }

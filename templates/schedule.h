@@ -15,7 +15,8 @@
 namespace lacuna {
 
 // Which template makes the kernel. Each holds an accumulator tile of mr scalars x nv vectors in registers and
-// updates it by outer products of mr broadcast scalars and nv vectors; kPermute by mr vectors permuted for each of nv.
+// updates it by outer products of mr broadcast scalars and nv vectors; kPermute by mr vectors permuted for each of nv, kStream by mr
+// vectors of B's elements for each of nv of values.
 enum class Strategy : std::uint8_t {
   kRowTile,  // vectors along n; A's values are broadcast (spmm, spmm_transposed)
   kScatter,  // spmm_transposed for narrow blocks and jammed rows: rows of B stay in registers, C is updated in cache
@@ -25,6 +26,8 @@ enum class Strategy : std::uint8_t {
   kPermute,  // N:M, spmm of few columns: vectors along A's rows; B's elements are permuted to them. mr columns at once,
              // nv panels, ku groups
   kInnerTile,  // sddmm on blocks: vectors along n of mr rows of B and nv of C, lanes added at the end (inner_tile.h)
+  kStream,  // spmm of few columns: values as vectors in the order they lie, mr columns at once, nv vectors of rows,
+            // ku steps (stream.h)
 };
 
 template <>
@@ -35,7 +38,8 @@ struct EnumNames<Strategy> {
                                         std::pair{Strategy::kMatrixTile, std::string_view("amx")},
                                         std::pair{Strategy::kSddmmTile, std::string_view("dot")},
                                         std::pair{Strategy::kPermute, std::string_view("perm")},
-                                        std::pair{Strategy::kInnerTile, std::string_view("inner")}};
+                                        std::pair{Strategy::kInnerTile, std::string_view("inner")},
+                                        std::pair{Strategy::kStream, std::string_view("stream")}};
 };
 
 enum class LoopOrder : std::uint8_t {

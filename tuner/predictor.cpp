@@ -58,7 +58,8 @@ double level_rate(const Target& target, const MachineRates& rates, double footpr
 // The register tile is a set of independent FMA chains; too few of them leave the pipes waiting for results.
 double chain_efficiency(const Schedule& schedule, const Target& target) {
   if (schedule.strategy == Strategy::kScatter) return 1.0;
-  if (schedule.strategy == Strategy::kPermute) return 1.0;               // has sums enough
+  // They have sums enough.
+  if (schedule.strategy == Strategy::kPermute || schedule.strategy == Strategy::kStream) return 1.0;
   const double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
   // A product of tiles takes 52 cycles, the next may start after 16 to 32.
   constexpr double kMatrixChains = 3;
@@ -129,7 +130,9 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;
   // Decoding reads each weight once: nothing of them is in L1.
-  const double share_a = spec.schedule.strategy == Strategy::kPermute ? 1 : kShareBeyondL1;
+  const Strategy strategy = spec.schedule.strategy;
+  const bool decodes = strategy == Strategy::kPermute || strategy == Strategy::kStream;
+  const double share_a = decodes ? 1 : kShareBeyondL1;
   p.memory_s =
       (share_a * work.bytes_a + kShareBeyondL1 * work.bytes_c + kCodeByteCost * work.code_bytes) /
           level_rate(target, rates, work.footprint_bytes) +

@@ -16,5 +16,6 @@ void emit_sddmm_tile(KernelBuilder& kb);   // bsr_sddmm_tile.cpp
 void emit_jam_sddmm(KernelBuilder& kb);    // jam_sddmm.cpp
 void emit_sddmm_inner(KernelBuilder& kb);  // bsr_sddmm_inner.cpp
 void emit_permute(KernelBuilder& kb);      // nm_permute.cpp
+void emit_stream(KernelBuilder& kb);       // bsr_stream.cpp
 
 }  // namespace lacuna

@@ -46,6 +46,9 @@ Result<std::unique_ptr<llvm::Module>> lower(llvm::LLVMContext& context, const Ke
     case Strategy::kInnerTile:
       emit_sddmm_inner(builder);
       break;
+    case Strategy::kStream:
+      emit_stream(builder);
+      break;
   }
   builder.finish();
   return module;

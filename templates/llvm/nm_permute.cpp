@@ -275,9 +275,8 @@ void collect(const Permuter& p, const Stretch& stretch, const PanelTile& tile, V
 void store_panels(const Permuter& p, const PanelTile& tile, Value* last) {
   auto& kb = p.kb;
   for_each_step(kb, tile.panel, last, 1, [&](Value* panel) {
-    store_panel(kb, p.shape,
-                {collected_panel(kb, kb.sub(panel, tile.panel)),
-                 kb.mul(panel, kb.i64(kNmPanelRows)), tile.n0, tile.end});
+    store_panel(kb, {collected_panel(kb, kb.sub(panel, tile.panel)), p.slot_bytes(),
+                     kb.mul(panel, kb.i64(kNmPanelRows)), kb.args().rows_out, tile.n0, tile.end});
   });
 }
 

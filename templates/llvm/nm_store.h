@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the results of the permute strategy, which lie in scratch column by column (nm_pack.h), to C.
+// From results that lie in scratch column by column (strategies perm and stream), 16 rows of them, to C.
 #pragma once
 
+#include <cstdint>
+
 #include "templates/llvm/kernel_builder.h"
-#include "templates/permute.h"
 
 namespace lacuna {
 
-// The results of one panel at `from`: rows from row `first` of C on, which may not all be there, dense columns [n0, end).
+// Results at `from`, a dense column column_bytes behind the other, of mr columns rounded up to four: rows from row `first`
+// of C on, those below `row_end`, dense columns [n0, end). What is read beyond them need not be set.
 struct CollectedPanel {
-  llvm::Value *from, *first, *n0, *end;
+  llvm::Value* from;
+  std::int64_t column_bytes;
+  llvm::Value *first, *row_end, *n0, *end;
 };
 // Adds what C held where the kernel accumulates, applies the epilogue and stores.
-void store_panel(KernelBuilder& kb, const PermuteShape& shape, const CollectedPanel& panel);
+void store_panel(KernelBuilder& kb, const CollectedPanel& panel);
 
 }  // namespace lacuna

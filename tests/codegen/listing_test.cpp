@@ -147,6 +147,26 @@ TEST(Listing, VectorsOfIndicesArePermutedOrGathered) {
   EXPECT_EQ(count(four.assembly, "vgatherdps") + count(five.assembly, "vgatherdps"), 0U);
 }
 
+// Values are loaded as they lie; what differs is how B's elements come to the lanes: broadcast, permuted for the rows of
+// low blocks, put together from several blocks under masks, gathered for single weights.
+TEST(Listing, ValuesOfBlocksAreStreamed) {
+  const auto tall = list("spmm_bsr16x16_f32_brow_crow_zen4_stream_mr2nv1ku4_po", "zen4");
+  EXPECT_GE(count(tall.assembly, "{1to16}"), 2U * 4);
+  const auto low = list("spmm_bsr4x4_f32_bcol_ccol_zen4_stream_mr2nv1ku4_po", "zen4");
+  EXPECT_GE(count(low.assembly, "vpermps") + count(low.assembly, "vpermpd") +
+                count(low.assembly, "vpermilps"),
+            2U * 4);
+  const auto small = list("spmm_bsr4x1_f32_bcol_ccol_zen4_stream_mr1nv1ku4_po", "zen4");
+  EXPECT_GE(count(small.assembly, "{k"), 2U * 4);
+  EXPECT_EQ(count(small.assembly, "vgatherdps"), 0U);
+  const auto single = list("spmm_bsr1x1_f32_bcol_ccol_zen4_stream_mr1nv1ku4_po", "zen4");
+  EXPECT_EQ(count(single.assembly, "vgatherdps"), 4U + 1 + 1);  // the last for what is left
+  for (const auto* listing : {&tall, &low, &small, &single}) {
+    EXPECT_EQ(listing->spilled_vectors_in_loops, 0);
+    EXPECT_GE(count(listing->assembly, "vfmadd"), 4U);
+  }
+}
+
 // With a row-major C the weights come first, transposed into scratch, and B is packed.
 TEST(Listing, TheMatrixUnitTakesRowMajorOperands) {
   const auto listing = list(

@@ -24,6 +24,7 @@
 #include "templates/problem.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
+#include "templates/stream.h"
 #include "tests/kernels/kernel_case.h"
 
 namespace lacuna::test {
@@ -206,6 +207,7 @@ std::int64_t tile_width(const KernelCase& kernel_case) {
         return std::int64_t{s.ku} * kernel_case.target.f32_lanes();
       return packs_c(kernel_case.spec) ? kPackedColumns : kernel_case.target.f32_lanes();
     case Strategy::kPermute:
+    case Strategy::kStream:
       return s.mr;
     case Strategy::kInnerTile:
       return std::int64_t{s.ku} * kernel_case.target.f32_lanes();
@@ -296,6 +298,16 @@ std::vector<RunShape> shapes_of(const KernelCase& kernel_case) {
     shape.m = 5;
     shape.k = 1;
     shape.n = 1;
+    shapes.push_back(shape);
+  }
+  if (kernel_case.spec.schedule.strategy == Strategy::kStream) {
+    // More columns than are packed at a time, more panels than are collected, blocks that do not fill the last vector.
+    RunShape shape = shapes.front();
+    const StreamShape stream = stream_shape(kernel_case.spec, kernel_case.target.f32_lanes());
+    shape.n = 2 * std::int64_t{stream.stretch} + 1;
+    shape.m = (stream.panels + 1) * r + r / 2;
+    shape.k = (3 * stream.blocks * stream.together + 2) * c + c / 2;
+    shape.mask = MaskKind::kRandom;
     shapes.push_back(shape);
   }
   // More panels than are collected at a time before they are transposed into a column-major C.

@@ -103,7 +103,8 @@ TEST_P(KernelNameFaults, QuoteTheNameAndThePart) {
 
 const std::string kSchedule =
     "' is not "
-    "<row|scatter|col|amx|dot|perm|inner>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack][_kc<1-"
+    "<row|scatter|col|amx|dot|perm|inner|stream>_mr<1-4096>nv<1-4096>ku<1-4096>_<po|to>[_pack][_kc<"
+    "1-"
     "1048576>], "
     "for "
     "example "

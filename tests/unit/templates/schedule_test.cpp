@@ -71,7 +71,7 @@ TEST(Schedule, RefusesWhatItDoesNotPrint) {
     EXPECT_EQ(parsed.error().message,
               "schedule '" + text +
                   "' is not "
-                  "<row|scatter|col|amx|dot|perm|inner>_mr<1-4096>nv<1-4096>ku<1-"
+                  "<row|scatter|col|amx|dot|perm|inner|stream>_mr<1-4096>nv<1-4096>ku<1-"
                   "4096>_<po|to>[_pack][_kc<1-1048576>], "
                   "for example row_mr4nv1ku1_po");
   }
