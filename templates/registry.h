@@ -134,7 +134,7 @@ struct BlockCounts {
   std::int64_t rows_out = 0, rows_in = 0;  // as in abi.h
 };
 struct WorkEstimate {
-  // Vector FMAs, padding of tails and tiles included; of N:M also the permutes, which share their units.
+  // Vector FMAs, padding of tails and tiles included; of N:M also the permutes, as far as they share their units.
   double fmas = 0;
   double dots_bf16 = 0;     // VDPBF16PS
   double vector_loads = 0;  // full-width loads in the inner loops; of a gather one for each element
