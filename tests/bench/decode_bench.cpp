@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of N:M matrices with few dense columns, as in decoding, on one core. There reading the weights is the bound:
-// each case is compared with a loop that reads as many bytes as the compressed weights take, and nothing else, from
-// where repeated calls leave them; and with the best schedules of other formats, and dense sgemm.
+// Products of N:M and block-sparse matrices with few dense columns, as in decoding, on one core. There reading the weights
+// is the bound: each case is compared with a loop that reads as many bytes as the compressed weights take, and nothing
+// else, from where repeated calls leave them; and with the best schedules of other formats, and dense sgemm.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -41,8 +41,9 @@ namespace {
 struct Options {
   std::vector<std::int64_t> sizes = {1024, 4096};
   std::vector<std::int64_t> n = {1, 2, 4, 8};
-  std::vector<std::string> patterns = {"2of4", "1of4", "1of16"};
-  std::vector<std::string> others = {"jam4", "bsr1x1", "bsr16x1"};
+  std::vector<std::string> patterns = {"2of4",     "1of4",    "1of16",  "16x16:0.1",
+                                       "1x16:0.1", "4x4:0.1", "1x1:0.1"};
+  std::vector<std::string> others = {"jam4"};
   std::vector<std::string> layouts = {"row", "col"};
   double tune_budget_s = 1;
   std::int32_t rounds = 25;
@@ -53,7 +54,9 @@ struct Case {
   Problem problem;
 
   [[nodiscard]] std::string name() const {
-    return fmt::format("spmm_{}_{}_{}x{}x{}", pattern,
+    std::string label = pattern;
+    std::ranges::replace(label, ':', '_');
+    return fmt::format("spmm_{}_{}_{}x{}x{}", label,
                        problem.layout_c == Layout::kRowMajor ? "row" : "col", problem.m, problem.n,
                        problem.k);
   }
@@ -76,6 +79,12 @@ Result<std::vector<Case>> make_cases(const Options& options) {
           cases.push_back(std::move(c));
         }
   return cases;
+}
+
+// The format that stores a pattern's weights and nothing else: "nm2of4" of "2of4", "bsr4x4" of "4x4:0.1".
+std::string format_of(const std::string& pattern) {
+  const auto colon = pattern.find(':');
+  return colon == std::string::npos ? "nm" + pattern : "bsr" + pattern.substr(0, colon);
 }
 
 // A format's best schedule with its weights.
@@ -108,27 +117,28 @@ std::int64_t weight_bytes(const ExecutablePlan& plan) {
   return plan.values_count() * 4 + index.entries_before(index.panels()) * 4;
 }
 
-// Dense sgemm of the whole matrix; empty if the library is missing.
-struct DenseRival {
-  std::unique_ptr<SgemmBaseline> library;
+// Dense sgemm of the whole matrix, by the libraries that are there.
+struct DenseRivals {
   ElementBuffer a;
   GemmCall call;
+  std::vector<std::pair<GemmLibrary, std::unique_ptr<SgemmBaseline>>> libraries;
 };
 
-Result<DenseRival> make_dense_rival(const Mask& mask, Trial& trial) {
-  DenseRival rival;
-  auto opened = SgemmBaseline::open(GemmLibrary::kOpenBlas, 1);
-  if (!opened) return rival;
-  rival.library = std::make_unique<SgemmBaseline>(std::move(opened).value());
-  LACUNA_TRY(rival.a, ElementBuffer::make(DType::kF32, mask.m() * mask.k()));
+Result<DenseRivals> make_dense_rivals(const Mask& mask, Trial& trial) {
+  DenseRivals rivals;
+  for (const GemmLibrary library : {GemmLibrary::kOpenBlas, GemmLibrary::kOneDnn})
+    if (auto opened = SgemmBaseline::open(library, 1))
+      rivals.libraries.emplace_back(library,
+                                    std::make_unique<SgemmBaseline>(std::move(opened).value()));
+  LACUNA_TRY(rivals.a, ElementBuffer::make(DType::kF32, mask.m() * mask.k()));
   for (std::int64_t i = 0; i < mask.m(); ++i)
     for (std::int64_t j = 0; j < mask.k(); ++j)
-      rival.a.floats()[i * mask.k() + j] = mask.at(i, j) ? trial_weight(i, j) : 0.0F;
-  const Operands sparse = trial.operands(rival.a);
-  rival.call = make_gemm_call(trial.problem(), trial.n(),
-                              {rival.a.floats(), static_cast<const float*>(sparse.b), sparse.ldb,
-                               static_cast<float*>(sparse.c), sparse.ldc});
-  return rival;
+      rivals.a.floats()[i * mask.k() + j] = mask.at(i, j) ? trial_weight(i, j) : 0.0F;
+  const Operands sparse = trial.operands(rivals.a);
+  rivals.call = make_gemm_call(trial.problem(), trial.n(),
+                               {rivals.a.floats(), static_cast<const float*>(sparse.b), sparse.ldb,
+                                static_cast<float*>(sparse.c), sparse.ldc});
+  return rivals;
 }
 
 // The stretch that is read as a yardstick.
@@ -148,7 +158,7 @@ Result<ReadStretch> make_read_stretch(const Target& target, std::int64_t bytes) 
 }
 
 void report(const Case& c, const std::vector<Contender>& contenders, const ReadStretch& read,
-            const Samples& samples, bool with_dense, BenchProgram& program) {
+            const Samples& samples, const DenseRivals& dense, BenchProgram& program) {
   const std::size_t read_number = contenders.size();
   const ExecutablePlan& plan = *contenders.front().plan;
   const double seconds = samples.minimum(0);
@@ -174,10 +184,11 @@ void report(const Case& c, const std::vector<Contender>& contenders, const ReadS
                                     {"slower_paired", samples.paired_ratio(i, 0)}};
     line += fmt::format(" {:>7.2f}x", samples.paired_ratio(i, 0));
   }
-  if (with_dense) {
-    others["dense OpenBLAS"] = {{"seconds", samples.minimum(read_number + 1)},
-                                {"slower_paired", samples.paired_ratio(read_number + 1, 0)}};
-    line += fmt::format(" {:>7.2f}x", samples.paired_ratio(read_number + 1, 0));
+  for (std::size_t i = 0; i < dense.libraries.size(); ++i) {
+    const std::size_t number = read_number + 1 + i;
+    others[fmt::format("dense {}", to_text(dense.libraries[i].first))] = {
+        {"seconds", samples.minimum(number)}, {"slower_paired", samples.paired_ratio(number, 0)}};
+    line += fmt::format(" {:>7.2f}x", samples.paired_ratio(number, 0));
   }
   entry["others"] = others;
   std::puts(line.c_str());
@@ -193,7 +204,7 @@ Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchPr
   request.problems = {c.problem};
   request.target = engine.target();
   LACUNA_TRY(Trial trial, Trial::make(mask, c.problem));
-  std::vector<std::string> formats = {"nm" + c.pattern};
+  std::vector<std::string> formats = {format_of(c.pattern)};
   formats.insert(formats.end(), options.others.begin(), options.others.end());
   std::vector<Contender> contenders;
   for (const std::string& format : formats) {
@@ -202,7 +213,7 @@ Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchPr
   }
   LACUNA_TRY(const ReadStretch read,
              make_read_stretch(engine.target(), weight_bytes(*contenders.front().plan)));
-  LACUNA_TRY(const DenseRival dense, make_dense_rival(mask, trial));
+  LACUNA_TRY(const DenseRivals dense, make_dense_rivals(mask, trial));
   std::vector<TimedCall> calls;
   for (const Contender& contender : contenders)
     calls.emplace_back([&contender, operands = trial.operands(contender.values)] {
@@ -210,24 +221,27 @@ Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchPr
     });
   calls.emplace_back(
       [&read] { read.loop(static_cast<std::byte*>(read.buffer.data()), read.bytes, 1); });
-  if (dense.library) calls.emplace_back([&dense] { dense.library->run(dense.call); });
+  for (const auto& [name, library] : dense.libraries)
+    calls.emplace_back([&dense, &library = *library] { library.run(dense.call); });
   SteadyClock clock;
   MeasureOptions measure;
   measure.rounds = options.rounds;
   measure.sample_s = 1e-3;
   const Samples samples = measure_interleaved(clock, calls, measure);
-  report(c, contenders, read, samples, dense.library != nullptr, program);
+  report(c, contenders, read, samples, dense, program);
   return {};
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("N:M matrices times few columns: bandwidth of the weights");
+  CLI::App app("N:M and block-sparse matrices times few columns: bandwidth of the weights");
   BenchProgram program;
   Options options;
   program.add_options(app);
   app.add_option("--sizes", options.sizes, "M = K")->delimiter(',')->capture_default_str();
   app.add_option("--n", options.n, "dense columns")->delimiter(',')->capture_default_str();
-  app.add_option("--patterns", options.patterns, "NofM")->delimiter(',')->capture_default_str();
+  app.add_option("--patterns", options.patterns, "NofM or RxC:DENSITY")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--others", options.others, "formats beside it")
       ->delimiter(',')
       ->capture_default_str();
@@ -242,7 +256,8 @@ int run(int argc, char** argv) {
   program.conditions = fmt::format(
       "one pinned core; operands in ordinary pages, where repeated calls leave them; every "
       "schedule "
-      "of each format raced before; the winners, a loop that reads as many bytes as the N:M "
+      "of each format raced before; the winners, a loop that reads as many bytes as the first "
+      "format's "
       "weights "
       "and indices take, and dense sgemm in {} interleaved rounds; seconds are the interleaved "
       "minimum, *_paired the median of ratios of the same round; nothing discarded",
@@ -256,7 +271,7 @@ int run(int argc, char** argv) {
   std::printf("%-32s %-24s %8s %7s %7s %6s", "case", "schedule", "time us", "GB/s", "read", "%");
   for (const std::string& other : options.others)
     std::printf(" %8s", other.c_str());
-  std::printf(" %8s\n", "dense");
+  std::printf(" %8s %8s\n", "OpenBLAS", "oneDNN");
   for (const Case& c : *cases) {
     if (!program.wants(c.name())) continue;
     if (auto done = run_case(**engine, c, options, program); !done) return fail(done.error());
