@@ -57,9 +57,9 @@ StreamShape stream_shape(const KernelSpec& spec, int lanes) {
   shape.blocks = std::max(1, shape.columns / bsr.c);
   shape.steps = std::max(1, bsr.c / shape.columns);
   shape.together = std::max(1, s.ku / shape.steps);
-  // An addition takes about 4 cycles; a vector of values costs at least one.
-  constexpr int kChains = 4;
-  shape.sums = std::clamp((kChains + s.mr * s.nv - 1) / (s.mr * s.nv), 1, s.ku);
+  // Two FMAs start a cycle and take about 4; of 16 registers, sums get as many as one a cycle needs.
+  const int chains = lanes == 16 ? 8 : 4;
+  shape.sums = std::clamp((chains + s.mr * s.nv - 1) / (s.mr * s.nv), 1, s.ku);
   shape.panels = std::max(1, kNmPanelRows / bsr.r);
   shape.collected = shape.panels * bsr.r;
   constexpr int kStretch = 16;

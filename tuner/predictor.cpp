@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <initializer_list>
 #include <utility>
+#include <variant>
 
 #include "runtime/planner.h"
 #include "targets/machine_profile.h"
 #include "targets/target.h"
+#include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/registry.h"
 #include "templates/schedule.h"
@@ -56,8 +58,13 @@ double level_rate(const Target& target, const MachineRates& rates, double footpr
 }
 
 // The register tile is a set of independent FMA chains; too few of them leave the pipes waiting for results.
-double chain_efficiency(const Schedule& schedule, const Target& target) {
+double chain_efficiency(const KernelSpec& spec, const Target& target) {
+  const Schedule& schedule = spec.schedule;
   if (schedule.strategy == Strategy::kScatter) return 1.0;
+  // On blocks it splits the sums of small tiles (llvm/row_tile_panel.h).
+  if (schedule.strategy == Strategy::kRowTile && std::holds_alternative<Bsr>(spec.format) &&
+      group_of(spec.format) == 1)
+    return 1.0;
   // They have sums enough.
   if (schedule.strategy == Strategy::kPermute || schedule.strategy == Strategy::kStream) return 1.0;
   const double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
@@ -125,7 +132,7 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   const WorkEstimate work = estimate_work(spec, target, counts, n);
   Prediction p;
   p.fma_s = (work.fmas / rates.vector_fmas + work.dots_bf16 / rates.dots_bf16) /
-            chain_efficiency(spec.schedule, target);
+            chain_efficiency(spec, target);
   // Vector loads and broadcasts use the same ports.
   p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;

@@ -17,15 +17,14 @@
 #include <cstdint>
 #include <functional>
 
-#include "templates/abi.h"
 #include "templates/llvm/baked_panel.h"
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/dense_tile.h"
 #include "templates/llvm/finish.h"
 #include "templates/llvm/jam_panel.h"
-#include "templates/llvm/outer_product.h"
 #include "templates/llvm/panel_values.h"
 #include "templates/llvm/row_tile_operands.h"
+#include "templates/llvm/row_tile_panel.h"
 #include "templates/llvm/tile_loops.h"
 #include "templates/llvm/widen.h"
 #include "templates/problem.h"
@@ -37,60 +36,6 @@ namespace lacuna {
 using llvm::Value;
 
 namespace {
-
-// The rows of B that an entry ahead of the current one meets are fetched into L1: rows of different shallow blocks lie
-// too far apart for the hardware prefetchers (93 -> 98 % of the FMA peak for 16x1 blocks with B in L2, Granite Rapids).
-// Deep blocks read their rows in order, and several passes read them: there it costs 2 to 12 %.
-constexpr int kDeepBlock = 8;
-constexpr int kRowsAhead = 6;
-static_assert(kRowsAhead <= kOriginPadding);
-
-// The first row of B that an entry meets; `origin` is whole groups.
-Value* row_of_b(KernelBuilder& kb, const DenseTile& b, Value* origin) {
-  return kb.at(b.base, kb.mul(kb.groups_of(origin), b.row_bytes));
-}
-
-void prefetch_later_block(KernelBuilder& kb, const TileOperands& in, Value* origin_pointer) {
-  const int depth = block_shape(kb.spec()).depth;
-  if (depth >= kDeepBlock) return;
-  const int entries_ahead = (kRowsAhead + depth - 1) / depth;
-  Value* row = row_of_b(kb, in.b, kb.load_i32(kb.at(origin_pointer, 4LL * entries_ahead)));
-  for (int d = 0; d < depth; ++d) {
-    for (int v = 0; v < in.tile.vectors; ++v)
-      kb.prefetch(kb.at(row, v * kb.vector_bytes()));
-    row = kb.at(row, in.b.row_bytes);
-  }
-}
-
-// What one block multiplies: its values, and the first of the `depth` rows of B that they meet.
-struct BlockOperands {
-  Value* values = nullptr;
-  Value* b_rows = nullptr;
-};
-
-// One block, added to acc.
-Values add_block(KernelBuilder& kb, const TileOperands& in, int rows, const Values& acc,
-                 const BlockOperands& block) {
-  const BlockShape shape = block_shape(kb.spec());
-  const RegisterTile registers{rows, in.tile.vectors};
-  return reduce(kb, shape.depth,
-                {{block.b_rows, in.b.row_bytes}, {block.values, kb.i64(shape.depth_bytes)}}, acc,
-                [&](const Values& now, const Values& p) {
-                  return outer_product(
-                      kb, registers, now,
-                      [&](int v) {
-                        return kb.load(kb.at(p[0], v * kb.vector_bytes()),
-                                       in.b.in_place ? in.tile.mask_of(v) : nullptr);
-                      },
-                      [&](int i) { return kb.broadcast_weight(kb.at(p[1], i * shape.row_bytes)); });
-                });
-}
-
-// Rows [sub, sub + count) of a panel's output.
-struct RowRange {
-  Value* sub = nullptr;  // i64
-  int count = 1;
-};
 
 std::int64_t tile_row_bytes(const KernelBuilder& kb) {
   return kb.spec().schedule.nv * kb.vector_bytes();
@@ -124,48 +69,6 @@ Values first_sums(KernelBuilder& kb, const TileOperands& in, const RowRange& row
     sums.insert(sums.end(), static_cast<std::size_t>(in.tile.vectors), start);
   }
   return sums;
-}
-
-// How the entries of a panel, from `begin` on, find their values: a pointer that steps by whole blocks, or, by block
-// columns and not staged, numbers of blocks.
-ReductionPointer values_of_panel(KernelBuilder& kb, const PanelValues& staged, Value* begin,
-                                 Value* sub) {
-  const BlockShape shape = block_shape(kb.spec());
-  const auto from = [&](Value* base, Value* entry) {
-    Value* const rows = kb.at(base, kb.mul(sub, kb.i64(shape.row_bytes)));
-    return ReductionPointer{kb.at(rows, kb.mul(entry, kb.i64(shape.block_bytes))),
-                            kb.i64(shape.block_bytes)};
-  };
-  if (stages_values(kb.spec())) return from(staged.base, kb.sub(begin, staged.first));
-  if (panel_direction(kb.spec()) == PanelDirection::kBlockRows)
-    return from(kb.args().values, begin);
-  return {kb.at(kb.args().block, kb.mul(begin, kb.i64(4))), kb.i64(4)};
-}
-
-// The sum over all blocks of the panel for some of its output rows. Blocks of one step are unrolled by ku: with them
-// the index arithmetic of a block costs 10 % of its FMAs' issue slots.
-Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
-                        const RowRange& rows) {
-  const BlockShape shape = block_shape(kb.spec());
-  Value* const list =
-      in.chunk.number == nullptr ? panel : kb.add(kb.mul(panel, in.chunk.count), in.chunk.number);
-  Value* const begin = kb.load_i64(kb.args().ptr, list);
-  Value* const count = kb.sub(kb.load_i64(kb.args().ptr, kb.add(list, kb.i64(1))), begin);
-  const ReductionPointer origins{kb.at(kb.args().origin, kb.mul(begin, kb.i64(4))), kb.i64(4)};
-  const bool by_number =
-      panel_direction(kb.spec()) == PanelDirection::kBlockColumns && !stages_values(kb.spec());
-  Value* const values_of_rows = kb.at(kb.args().values, kb.mul(rows.sub, kb.i64(shape.row_bytes)));
-  const std::int64_t unroll = shape.depth == 1 ? kb.spec().schedule.ku : 1;
-  return reduce_n(kb, count, {origins, values_of_panel(kb, in.staged, begin, rows.sub)},
-                  first_sums(kb, in, rows), unroll, [&](const Values& acc, const Values& p) {
-                    Value* const block_values =
-                        by_number ? kb.at(values_of_rows,
-                                          kb.mul(kb.load_i32(p[1]), kb.i64(shape.block_bytes)))
-                                  : p[1];
-                    prefetch_later_block(kb, in, p[0]);
-                    Value* const b_rows = row_of_b(kb, in.b, kb.load_i32(p[0]));
-                    return add_block(kb, in, rows.count, acc, {block_values, b_rows});
-                  });
 }
 
 // Sums of rows [rows.first, rows.first + count), row `sub` of the panel being the first, to C, or in all chunks but the
@@ -208,7 +111,8 @@ void compute_panel(KernelBuilder& kb, Value* panel, const TileOperands& in) {
     store_starts(kb, kb.load_i64(kb.args().ptr, panel),
                  kb.load_i64(kb.args().ptr, kb.add(panel, kb.i64(1))), staged_base(kb));
   const auto compute_rows = [&](Value* sub, int count) {
-    const Values acc = accumulate_panel(kb, panel, in, {sub, count});
+    const Values acc =
+        accumulate_panel(kb, panel, in, {sub, count}, first_sums(kb, in, {sub, count}));
     store_sums(kb, acc, in, {kb.add(rows.first, sub), kb.sub(rows.skip, sub)}, {sub, count});
   };
   const int whole = height / mr * mr;

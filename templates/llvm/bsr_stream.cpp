@@ -282,20 +282,6 @@ Values sums_of_entries(const Streamer& s, const StreamedB& b, Value* begin, Valu
   });
 }
 
-// The parts of each sum added, in pairs.
-Values added_up(const Streamer& s, const Values& all) {
-  Values result;
-  for (std::size_t i = 0; i < s.sums(); ++i) {
-    Values parts;
-    for (std::size_t at = i; at < all.size(); at += s.sums())
-      parts.push_back(all[at]);
-    for (; parts.size() > 1; parts.erase(parts.begin(), parts.begin() + 2))
-      parts.push_back(s.kb.fadd(parts[0], parts[1]));
-    result.push_back(parts[0]);
-  }
-  return result;
-}
-
 // Lane i of r: the sum of lanes i, i + r, i + 2r, ...; as a vector of `lanes` again.
 Value* added_columns(const Streamer& s, Value* vector) {
   auto& ir = s.kb.ir();
@@ -316,8 +302,10 @@ Value* added_columns(const Streamer& s, Value* vector) {
 void collect(const Streamer& s, const StreamedB& b, Value* panel, Value* first_row) {
   auto& kb = s.kb;
   const auto& a = kb.args();
-  const Values sums = added_up(s, sums_of_entries(s, b, kb.load_i64(a.ptr, panel),
-                                                  kb.load_i64(a.ptr, kb.add(panel, kb.i64(1)))));
+  const Values sums = add_parts(kb,
+                                sums_of_entries(s, b, kb.load_i64(a.ptr, panel),
+                                                kb.load_i64(a.ptr, kb.add(panel, kb.i64(1)))),
+                                s.sums());
   const PanelRows rows = panel_rows(kb, panel, s.block.r);
   Value* const place =
       kb.at(collected_panels(kb), kb.mul(kb.sub(rows.first, first_row), kb.i64(4)));

@@ -210,25 +210,6 @@ void add_groups(const Permuter& p, const Values& pointers, std::int64_t groups, 
   }
 }
 
-// The partial sums added, in pairs.
-Values added_up(const Permuter& p, const Sums& sums, const Values& all) {
-  Values result;
-  for (std::size_t i = 0; i < sums.of_one_sum(); ++i) {
-    Values parts;
-    for (std::size_t at = i; at < all.size(); at += sums.of_one_sum())
-      parts.push_back(all[at]);
-    while (parts.size() > 1) {
-      Values half;
-      for (std::size_t s = 0; s + 1 < parts.size(); s += 2)
-        half.push_back(p.kb.fadd(parts[s], parts[s + 1]));
-      if (parts.size() % 2 == 1) half.push_back(parts.back());
-      parts = half;
-    }
-    result.push_back(parts[0]);
-  }
-  return result;
-}
-
 // The sums of `panels` panels from `panel` on, for one tile of dense columns.
 Values accumulate(const Permuter& p, Value* panel, int panels, Value* tables) {
   auto& kb = p.kb;
@@ -252,7 +233,7 @@ Values accumulate(const Permuter& p, Value* panel, int panels, Value* tables) {
                            add_groups(p, pointers, steps, sums);
                            return sums.all;
                          });
-  return added_up(p, zeros, all);
+  return add_parts(kb, all, zeros.of_one_sum());
 }
 
 // The sums of `panels` panels from `panel` on, to their places in scratch.

@@ -148,4 +148,17 @@ Values reduce_n(KernelBuilder& kb, Value* depth, const std::vector<ReductionPoin
   return reduce_n_in_groups(kb, depth, streams, acc, unroll, step_by_step(kb, streams, step));
 }
 
+Values add_parts(KernelBuilder& kb, const Values& parts, std::size_t count) {
+  Values result;
+  for (std::size_t i = 0; i < count; ++i) {
+    Values of_one;
+    for (std::size_t at = i; at < parts.size(); at += count)
+      of_one.push_back(parts[at]);
+    for (; of_one.size() > 1; of_one.erase(of_one.begin(), of_one.begin() + 2))
+      of_one.push_back(kb.fadd(of_one[0], of_one[1]));
+    result.push_back(of_one[0]);
+  }
+  return result;
+}
+
 }  // namespace lacuna

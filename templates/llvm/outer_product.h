@@ -58,4 +58,7 @@ using ReductionGroup =
                                         const Values& acc, std::int64_t unroll,
                                         const ReductionGroup& group);
 
+// Sums in several parts, each `count` long, one behind the other: the parts added, in pairs.
+[[nodiscard]] Values add_parts(KernelBuilder& kb, const Values& parts, std::size_t count);
+
 }  // namespace lacuna

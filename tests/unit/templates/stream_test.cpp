@@ -115,7 +115,7 @@ TEST(StreamShape, CoversColumnsOfOneBlockOrOfSeveral) {
   EXPECT_EQ(tall.blocks, 1);
   EXPECT_EQ(tall.steps, 8);
   EXPECT_EQ(tall.together, 1);
-  EXPECT_EQ(tall.sums, 2);
+  EXPECT_EQ(tall.sums, 4);  // of two vectors
   EXPECT_EQ(tall.panels, 1);
   EXPECT_EQ(tall.collected, 32);
   const StreamShape wide = stream_shape(stream_spec({1, 64}, 2, 1, 8), 16);
@@ -123,7 +123,7 @@ TEST(StreamShape, CoversColumnsOfOneBlockOrOfSeveral) {
   EXPECT_EQ(wide.blocks, 1);
   EXPECT_EQ(wide.steps, 4);
   EXPECT_EQ(wide.together, 2);
-  EXPECT_EQ(wide.sums, 2);
+  EXPECT_EQ(wide.sums, 4);  // of two columns
   EXPECT_EQ(wide.panels, 16);
   const StreamShape small = stream_shape(stream_spec({2, 2}, 3, 1, 2), 16);
   EXPECT_EQ(small.columns, 8);
@@ -147,7 +147,7 @@ TEST(StreamEstimate, CountsValuesOnceForAllColumns) {
   const Target target = find_target("zen4").value();
   const WorkEstimate work = estimate_work(spec, target, counts, 3);
   const double halvings = 2, results = 256 * 3 / 16.0;
-  EXPECT_DOUBLE_EQ(work.fmas, 6400 * 4 + 64 * 4 * halvings);
+  EXPECT_DOUBLE_EQ(work.fmas, 6400 * 4 + 64 * 4 * (halvings + 1));  // sums are in two parts
   EXPECT_DOUBLE_EQ(work.vector_loads, 6400 + results);
   EXPECT_DOUBLE_EQ(work.broadcasts, 6400 * 4);
   EXPECT_DOUBLE_EQ(work.shuffles, 6400 * 4 + 64 * 4 * halvings);
