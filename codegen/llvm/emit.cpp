@@ -99,21 +99,38 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Target& t
   return machine;
 }
 
-Result<Emission> emit(llvm::Module& module, llvm::TargetMachine& machine, EmitKind kind) {
-  auto handler = std::make_unique<Diagnostics>();
-  Diagnostics* const diagnostics = handler.get();
-  module.getContext().setDiagnosticHandler(std::move(handler));
-  module.setTargetTriple(machine.getTargetTriple().str());
-  module.setDataLayout(machine.createDataLayout());
-
+// Members are destroyed from the last to the first: the passes before what they write to.
+struct Emitter::Passes {
+  std::unique_ptr<llvm::TargetMachine> machine;
   llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
+  llvm::raw_svector_ostream stream{bytes};
+  llvm::legacy::PassManager manager;
+};
+
+Emitter::Emitter(std::unique_ptr<Passes> passes) : passes_(std::move(passes)) {}
+
+Emitter::~Emitter() = default;
+
+Result<std::unique_ptr<Emitter>> Emitter::make(const Target& target, EmitKind kind) {
+  auto passes = std::make_unique<Passes>();
+  LACUNA_TRY(passes->machine, make_target_machine(target));
   const auto type = kind == EmitKind::kObject ? llvm::CodeGenFileType::ObjectFile
                                               : llvm::CodeGenFileType::AssemblyFile;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+  if (passes->machine->addPassesToEmitFile(passes->manager, passes->stream, nullptr, type))
     return make_error(ErrorCode::kCompile, "LLVM cannot emit this kind of file for the target");
-  passes.run(module);
+  return std::unique_ptr<Emitter>(new Emitter(std::move(passes)));
+}
+
+Result<Emission> Emitter::emit(llvm::Module& module) {
+  auto handler = std::make_unique<Diagnostics>();
+  const Diagnostics* const diagnostics = handler.get();
+  module.getContext().setDiagnosticHandler(std::move(handler));
+  module.setTargetTriple(passes_->machine->getTargetTriple().str());
+  module.setDataLayout(passes_->machine->createDataLayout());
+
+  llvm::SmallVector<char, 0>& bytes = passes_->bytes;
+  bytes.clear();  // and with it the stream's position, from which an object's offsets count
+  passes_->manager.run(module);
   if (!diagnostics->error.empty())
     return make_error(ErrorCode::kCompile, "LLVM: {}", diagnostics->error);
 

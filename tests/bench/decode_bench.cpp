@@ -221,8 +221,8 @@ Result<> run_case(Engine& engine, const Case& c, const Options& options, BenchPr
     });
   calls.emplace_back(
       [&read] { read.loop(static_cast<std::byte*>(read.buffer.data()), read.bytes, 1); });
-  for (const auto& [name, library] : dense.libraries)
-    calls.emplace_back([&dense, &library = *library] { library.run(dense.call); });
+  for (const auto& [name, opened] : dense.libraries)
+    calls.emplace_back([&dense, &library = *opened] { library.run(dense.call); });
   SteadyClock clock;
   MeasureOptions measure;
   measure.rounds = options.rounds;
