@@ -67,6 +67,7 @@ bool serves_groups(const PlanRequest& request, const Bsr& block) {
   };
   const bool transposes = std::ranges::any_of(
       request.problems, [](const Problem& p) { return p.op == Op::kSpmmTransposed; });
+  if (transposes && block.group > 1 && are_integers(request.problems.front().types)) return false;
   return whole(block.c, request.mask->k()) && (!transposes || whole(block.r, request.mask->m()));
 }
 
@@ -78,12 +79,6 @@ std::vector<Format> ways_to_store(const PlanRequest& request, const Format& form
     return block != nullptr && !serves_groups(request, *block);
   });
   return stored;
-}
-
-bool jams(const PlanRequest& request) {
-  return std::ranges::all_of(request.problems, [](const Problem& p) {
-    return check_operation(p.op, p.types, Jam{}).has_value();
-  });
 }
 
 // Whether every problem has kernels for baked panels.
@@ -224,7 +219,7 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
       for (const std::int32_t c : kBlockDims)
         add_stored(Bsr{r, c});
     for (const std::int32_t r : kJams)
-      if (mask.m() > 1 && jams(request)) add(Jam{r});
+      if (mask.m() > 1) add(Jam{r});
     // Decoding is bound by the bytes of weights, of which code has more than values.
     if (!is_decoding(request) && bakes(request))
       for (const std::int32_t r : kBaked)
@@ -237,14 +232,11 @@ std::vector<Format> candidate_formats(const PlanRequest& request) {
 }
 
 tl::unexpected<Error> no_plan_error(const PlanRequest& request, std::span<const Format> formats) {
+  // Without a pinned one there is bsr1x1, which stores any mask exactly.
   if (formats.empty() && request.pinned_format)
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} would store elements outside the mask",
                       to_text(*request.pinned_format));
-  if (formats.empty())
-    return make_error(ErrorCode::kInvalidArgument,
-                      "no format with groups of {}, which {} needs, stores exactly this mask",
-                      group_of_plan(request), to_text(request.problems.front().types));
   // What rules out one schedule may be the schedule; what the target lacks, it lacks for all of them.
   for (const Problem& problem : request.problems) {
     auto legal = check_schedule(make_kernel_spec(problem, formats.front(), {}), request.target);

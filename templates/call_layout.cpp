@@ -107,7 +107,7 @@ bool takes_stretches(const KernelSpec& spec) {
 }
 
 bool shifts_dense(const KernelSpec& spec) {
-  return operand_types(spec.types).dense == DType::kS8 &&
+  return operand_types(spec.types).dense == DType::kS8 && !widens(spec) &&
          spec.schedule.strategy != Strategy::kMatrixTile;
 }
 

@@ -11,11 +11,13 @@
 // target: VDPBF16PS may run at a quarter of the rate of FMAs (Pipes::dot_bf16_per_cycle).
 // Results of bf16 are rounded to nearest, ties to even; a NaN stays a NaN.
 //
-// Integers (spmm only): products and sums are exact, of 32 bits with wrap-around; the result is the sum as f32 on its way
+// Integers (spmm and spmm_transposed): products and sums are exact, of 32 bits with wrap-around; the result is the sum as f32 on its way
 // through the epilogue, where scales give it its size, or, with results of s32, the sum as it is, and no epilogue. Named by weights, dense operand and result: s8u8f32 has signed
 // weights, unsigned activations and f32 results. VPDPBUSD multiplies unsigned by signed bytes; signed activations are
-// shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off. Targets without it have no
-// kernels of bytes. The matrix unit multiplies all of them as they are.
+// shifted by 128 when they are packed, and 128 times the sum of a row's weights is taken off. The matrix unit multiplies
+// all of them as they are. Both take bytes stored in fours, spmm only. Bytes stored one by one are widened to words of 16
+// bits, one in each lane of 32: VPDPWSSD multiplies and adds them where VPDPBUSD is there too, else VPMADDWD and an
+// addition; any block, any mask, any K, on AVX2 and AVX-512BW.
 //
 // Codebooks (spmm and spmm_transposed; a gradient has none, but f32's sddmm shares such a plan): c4f32 to c8f32 have
 // weights of 4 to 8 bits, unsigned indices into a table of 2^b numbers of f32 that comes with each call; dense operand and
@@ -27,8 +29,8 @@
 //
 // Narrow elements are multiplied in *groups* of 32 bits along the reduced dimension: pairs of bf16, four bytes. A kernel is then the
 // f32 kernel with another multiply-add, and a group takes an element's place everywhere between loads and stores.
-// Reduced dimensions are then whole groups: K of bytes must be a multiple of four; where K, or for spmm_transposed M, is
-// odd, bf16 is widened. N need not be whole groups.
+// Reduced dimensions are then whole groups; where K (for spmm_transposed of bf16 also M) is no multiple, elements are
+// widened. N need not be whole groups.
 #pragma once
 
 #include <array>

@@ -324,6 +324,9 @@ WorkEstimate estimate_work(const KernelSpec& spec, const Target& target,
     else if (!are_integers(spec.types))
       work.dots_bf16 = std::exchange(work.fmas, 0);
   }
+  // Bytes one by one: without an instruction that does both, products are added by another.
+  if (are_integers(spec.types) && widens(spec) && !multiplies_groups(spec.types, target))
+    work.fmas *= 2;
   add_epilogue(spec, s, counts, work);
   return work;
 }

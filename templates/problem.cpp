@@ -64,17 +64,14 @@ Result<> check_problem(const Problem& problem) {
     return make_error(ErrorCode::kInvalidArgument, "sddmm takes no epilogue, not {}",
                       to_text(problem.epilogue));
   if (problem.epilogue.glu) LACUNA_TRY_VOID(check_glu(problem));
-  if (are_integers(problem.types) && problem.op != Op::kSpmm)
-    return make_error(ErrorCode::kUnsupported, "{} has no kernels for {}, only for spmm",
+  if (are_integers(problem.types) && problem.op == Op::kSddmm)
+    return make_error(ErrorCode::kUnsupported,
+                      "{} has no kernels for {}, only for spmm and spmm_transposed",
                       to_text(problem.types), to_text(problem.op));
   if (has_codebook(problem.types) && problem.op == Op::kSddmm)
     return make_error(ErrorCode::kUnsupported,
                       "{} has no kernels for sddmm: a gradient has no codebook, ask for f32",
                       to_text(problem.types));
-  const std::int32_t group = group_elements(problem.types);
-  if (are_integers(problem.types) && problem.k % group != 0)
-    return make_error(ErrorCode::kUnsupported, "k {} is not a multiple of {}, which {} needs",
-                      problem.k, group, to_text(problem.types));
   return {};
 }
 

@@ -46,6 +46,29 @@ bool widens_products(const KernelSpec& spec, const Target& target) {
   return !widens(spec) && !multiplies_groups(spec.types, target);
 }
 
+Result<> check_integers(const KernelSpec& spec, const Target& target) {
+  if (spec.op == Op::kSddmm)
+    return make_error(ErrorCode::kUnsupported, "{} is not for sddmm", to_text(spec.types));
+  if (widens(spec)) {
+    if (target.has_feature(target.vector_bits == 512 ? "avx512bw" : "avx2")) return {};
+    return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} (VPMADDWD)",
+                      target.name, to_text(spec.types));
+  }
+  if (spec.op != Op::kSpmm)
+    return make_error(ErrorCode::kUnsupported, "{} of {} is for spmm only", to_text(spec.format),
+                      to_text(spec.types));
+  // Groups widened to words for each product would be no faster than words that are packed.
+  if (spec.schedule.strategy == Strategy::kMatrixTile || multiplies_groups(spec.types, target))
+    return {};
+  return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} of {} (VPDPBUSD)",
+                    target.name, to_text(spec.format), to_text(spec.types));
+}
+
+// Widened bytes are multiplied by one instruction and added by another.
+bool multiplies_apart(const KernelSpec& spec, const Target& target) {
+  return widens(spec) && are_integers(spec.types) && !multiplies_groups(spec.types, target);
+}
+
 // Accumulators, one register per vector operand and one for the broadcast scalar. A scalar that meets a single vector
 // is folded into the FMA by AVX-512; without it, LLVM makes the scalar's register the new accumulator, so that twice
 // the accumulators are live (seen as spills from 8 x 1 tiles on with 16 registers).
@@ -55,10 +78,12 @@ int registers_needed(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   const bool wide = target.has_feature("avx512f");
   if (widens_products(spec, target)) return s.mr * s.nv * (wide ? 1 : 2) + 2 * s.nv + 4;
-  if (s.nv > 1) return s.mr * s.nv + s.nv + 1;
+  // With 16 registers, LLVM holds products of several sums (seen as spills of 4 x 2 and 2 x 4 tiles).
+  const int products = !multiplies_apart(spec, target) ? 0 : wide ? 1 : 5;
+  if (s.nv > 1) return s.mr * s.nv + s.nv + 1 + products;
   // Of pairs, LLVM loads the vectors of two steps at once (seen as spills of 28 x 1 tiles).
   const int ahead = group_of(spec.format) == 1 ? 0 : 2;
-  return wide ? s.mr + 1 + ahead : 2 * s.mr + 2;
+  return wide ? s.mr + 1 + ahead + 2 * products : 2 * s.mr + 2 + (products > 0 ? 2 : 0);
 }
 
 // Vectors of indices and what they are looked up in, for those of one step; a gather needs its indices and a mask.
@@ -121,6 +146,10 @@ Result<> check_row_tile(const KernelSpec& spec, const Target& target) {
                       "order po",
                       to_text(spec.format));
   if (s.kc != 0) LACUNA_TRY_VOID(check_chunks(spec));
+  // Of unrolled steps, LLVM holds the products side by side.
+  if (multiplies_apart(spec, target) && !target.has_feature("avx512f") && s.ku != 1)
+    return make_error(ErrorCode::kInvalidArgument, "the row strategy of {} needs ku 1 on {}",
+                      to_text(spec.types), target.name);
   return check_registers(spec, target, registers_needed(spec, target));
 }
 
@@ -143,7 +172,9 @@ Result<> check_scatter(const KernelSpec& spec, const Target& target) {
                       "the scatter strategy needs loop order to and ku 1");
   // mr x nv vectors of B, one row of C (two sums of it with one vector), the scalar and (where it is not folded) its
   // product.
-  const int scalars = target.has_feature("avx512f") ? 1 : 2;
+  const bool wide = target.has_feature("avx512f");
+  int scalars = wide && !multiplies_apart(spec, target) ? 1 : 2;
+  if (!wide && multiplies_apart(spec, target)) scalars = 10;  // products of all rows at once
   return check_registers(spec, target, s.mr * s.nv + std::max(s.nv, 2) + scalars);
 }
 
@@ -269,13 +300,7 @@ Result<> check_schedule(const KernelSpec& spec, const Target& target) {
   LACUNA_TRY_VOID(check_epilogue(spec.epilogue, spec.types));
   LACUNA_TRY_VOID(check_format(spec.format));
   if (spec.epilogue.glu) LACUNA_TRY_VOID(check_glu(spec));
-  if (are_integers(spec.types) && spec.op != Op::kSpmm)
-    return make_error(ErrorCode::kUnsupported, "{} is for spmm only", to_text(spec.types));
-  // Widened to pairs of 16 bits, they would be no faster than f32.
-  if (are_integers(spec.types) && s.strategy != Strategy::kMatrixTile &&
-      !multiplies_groups(spec.types, target))
-    return make_error(ErrorCode::kUnsupported, "{} has no instruction for {} (VPDPBUSD)",
-                      target.name, to_text(spec.types));
+  if (are_integers(spec.types)) LACUNA_TRY_VOID(check_integers(spec, target));
   if (is_baked(spec)) return check_baked(spec, target);
   LACUNA_TRY_VOID(check_operation(spec.op, spec.types, spec.format));
   if (has_codebook(spec.types) && spec.op == Op::kSddmm)

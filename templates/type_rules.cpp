@@ -25,12 +25,8 @@ Result<> check_operation(Op op, ElementTypes types, const Format& format) {
     return make_error(ErrorCode::kInvalidArgument,
                       "format {} has kernels for spmm only, not for {}", to_text(format),
                       to_text(op));
-  const bool one_by_one = group_elements(types) == 1 || !are_integers(types);  // bf16 is widened
-  const bool fits = nm ? types == ElementTypes::kF32 : one_by_one;
-  if (fits || !(nm || std::holds_alternative<Jam>(format))) return {};
-  return make_error(ErrorCode::kUnsupported, "{}, not for {}",
-                    nm ? "N:M kernels are for f32" : "jammed rows are for f32 and bf16",
-                    to_text(types));
+  if (!nm || types == ElementTypes::kF32) return {};
+  return make_error(ErrorCode::kUnsupported, "N:M kernels are for f32, not for {}", to_text(types));
 }
 
 std::vector<Format> stored_as(const Format& format, ElementTypes types) {
@@ -39,12 +35,12 @@ std::vector<Format> stored_as(const Format& format, ElementTypes types) {
   if (bsr == nullptr || bsr->group != 1 || group == 1) return {format};
   std::vector<Format> stored;
   if (bsr->c % group == 0) stored.emplace_back(Bsr{bsr->r, bsr->c, group});
-  if (!are_integers(types)) stored.push_back(format);
+  stored.push_back(format);
   return stored;
 }
 
 bool widens(const KernelSpec& spec) {
-  return operand_types(spec.types).dense == DType::kBf16 && group_of(spec.format) == 1;
+  return group_elements(spec.types) != 1 && group_of(spec.format) == 1;
 }
 
 Result<> check_glu(const KernelSpec& spec) {
@@ -59,8 +55,8 @@ Result<> check_glu(const KernelSpec& spec) {
                       to_text(strategy));
   // Weights are widened for one panel at a time, and there are two.
   if (widens(spec))
-    return make_error(ErrorCode::kUnsupported, "glu of bf16 is for blocks of pairs, not for {}",
-                      to_text(spec.format));
+    return make_error(ErrorCode::kUnsupported, "glu of {} is for blocks of groups, not for {}",
+                      to_text(spec.types), to_text(spec.format));
   // What sums start from is made once for a panel, and there are two.
   if (strategy == Strategy::kColumnTile && shifts_dense(spec))
     return make_error(ErrorCode::kInvalidArgument, "the col strategy of {} has no glu",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -78,6 +79,22 @@ struct Sum {
   }
 };
 
+double as_double(float element) {
+  return element;
+}
+double as_double(Bf16 element) {
+  return static_cast<float>(element);
+}
+template <std::integral Integer>
+double as_double(Integer element) {
+  return static_cast<double>(element);
+}
+
+// An exact sum of integers in 32 bits with wrap-around.
+double wrapped(double sum) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::int64_t>(sum)));
+}
+
 reference::Bounded bounded(const Sum& sum) {
   return {sum.value, tolerance_of(sum.value, sum.magnitude, sum.terms, DType::kF32)};
 }
@@ -98,9 +115,9 @@ Result<ElementBuffer> ElementBuffer::make(DType type, std::int64_t count) {
   return buffer;
 }
 
-float ElementBuffer::at(std::int64_t i) const {
-  float value = 0;
-  with_elements(type_, data(), [&](const auto* in) { value = static_cast<float>(in[i]); });
+double ElementBuffer::at(std::int64_t i) const {
+  double value = 0;
+  with_elements(type_, data(), [&](const auto* in) { value = as_double(in[i]); });
   return value;
 }
 
@@ -274,20 +291,20 @@ Result<> Trial::compare_values(const Structure& structure, const ElementBuffer& 
 
 Result<> Trial::check_dense(const float* dense_a) const {
   for (const Expected& e : expected_) {
-    const float got = problem_.op == Op::kSddmm
-                          ? dense_a[e.row * problem_.k + e.col]
-                          : c_.at(offset(problem_.layout_c, rows_c_, n_, e.row, e.col));
+    const double got = problem_.op == Op::kSddmm
+                           ? dense_a[e.row * problem_.k + e.col]
+                           : c_.at(offset(problem_.layout_c, rows_c_, n_, e.row, e.col));
     LACUNA_TRY_VOID(compare(e, got));
   }
   return {};
 }
 
-Result<> Trial::compare(const Expected& expected, float got) const {
-  const double error = std::abs(static_cast<double>(got) - expected.value);
+Result<> Trial::compare(const Expected& expected, double got) const {
+  const double error = std::abs(got - expected.value);
   if (error <= expected.tolerance) return {};  // false for NaN
   return make_error(ErrorCode::kInternal,
-                    "wrong result at row {}, column {}: got {}, expected {:.7g}", expected.row,
-                    expected.col, got, expected.value);
+                    "wrong result at row {}, column {}: got {:.10g}, expected {:.10g}",
+                    expected.row, expected.col, got, expected.value);
 }
 
 Trial::Expected Trial::expect(std::int64_t row, std::int64_t col, double value, double magnitude,
@@ -313,6 +330,10 @@ void Trial::sample_dense_output() {
     for (std::int64_t r = 0; r < rows_c_; ++r) {
       Sum& sum = sums[static_cast<std::size_t>(r)];
       if (problem_.accumulate) sum.add(c_.at(offset(problem_.layout_c, rows_c_, n_, r, n)));
+      if (c_.type() == DType::kS32) {
+        expected_.push_back({r, n, wrapped(sum.value), 0});
+        continue;
+      }
       reference::EpilogueTerms terms = terms_of(r, n);
       if (const std::int64_t other = r + rows_c_; problem_.epilogue.glu)
         terms.other_half = reference::scale_and_bias(problem_.epilogue,
@@ -335,7 +356,7 @@ void Trial::sample_values() {
       if (seen++ % stride != 0) return;
       Sum sum;
       for (std::int64_t n = 0; n < n_; ++n)
-        sum.add(static_cast<double>(b_.at(offset(problem_.layout_b, rows_b_, n_, i, n))) *
+        sum.add(b_.at(offset(problem_.layout_b, rows_b_, n_, i, n)) *
                 c_.at(offset(problem_.layout_c, rows_c_, n_, j, n)));
       if (problem_.accumulate) sum.add(stored_weight(i, j));
       expected_.push_back(expect(i, j, sum.value, sum.magnitude, sum.terms));

@@ -28,7 +28,7 @@ class ElementBuffer {
   [[nodiscard]] void* data() const { return data_.get(); }
   [[nodiscard]] float* floats() const { return static_cast<float*>(data()); }  // of f32 only
   [[nodiscard]] std::int64_t size() const { return size_; }
-  [[nodiscard]] float at(std::int64_t i) const;
+  [[nodiscard]] double at(std::int64_t i) const;
   void set(std::int64_t i, float value);  // rounded to the type, whose range it must not leave
   // A number in [-1, 1) as one of the type: rounded, of bytes spread over their range.
   void draw(std::int64_t i, float uniform);
@@ -93,7 +93,7 @@ class Trial {
                                         const ElementBuffer& values) const;
   [[nodiscard]] Expected expect(std::int64_t row, std::int64_t col, double value, double magnitude,
                                 std::int64_t terms) const;
-  [[nodiscard]] Result<> compare(const Expected& expected, float got) const;
+  [[nodiscard]] Result<> compare(const Expected& expected, double got) const;
 
   const Mask* mask_ = nullptr;
   Problem problem_;

@@ -58,10 +58,10 @@ void update_row(KernelBuilder& kb, const ColumnTile& tile, const DenseTile& c, c
         kb.at(values, static_cast<std::int64_t>(i) * stored_lane_bytes(kb.spec())));
     for (std::size_t v = 0; v < vectors; ++v) {
       Value*& sum = acc[i % chains * vectors + v];
-      sum = kb.fma(a, b_rows[i * vectors + v], sum);
+      sum = kb.multiply_add(b_rows[i * vectors + v], a, sum);
     }
   }
-  if (chains == 2) acc[0] = kb.fadd(acc[0], acc[1]);
+  if (chains == 2) acc[0] = kb.add_sums(acc[0], acc[1]);
   for (int v = 0; v < tile.vectors; ++v)
     kb.store(kb.at(c_row, v * kb.vector_bytes()), acc[static_cast<std::size_t>(v)], mask_of(v));
 }

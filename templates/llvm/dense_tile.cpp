@@ -202,23 +202,23 @@ void unpack_col_major_c(KernelBuilder& kb, const Stretch& stretch, Value* begin,
   });
 }
 
-// Rows of a square: as many lanes as fit in a vector, of which widened ones take half.
+// Rows of a square: elements of a vector, which are lanes unless they are widened.
 std::int64_t rows_of_square(const KernelBuilder& kb) {
-  return widens(kb.spec()) ? 2LL * kb.lanes() : kb.lanes();
+  return widens(kb.spec()) ? kb.vector_bytes() / kb.b_bytes() : kb.lanes();
 }
 
-// One vector of a transposed square, to its row at `to`, or to two where its lanes are pairs of bf16. Returns the
-// address of the next row.
+// One vector of a transposed square, to its row at `to`, or to as many as there are elements in a lane. Returns the address
+// of the next row.
 Value* store_transposed(KernelBuilder& kb, const TransposeCopy& copy, Value* vector, Value* to) {
   if (!widens(kb.spec())) {
     kb.store(to, copy.shifts ? kb.shift_bytes(vector) : vector);
     return kb.at(to, copy.row_bytes);
   }
-  const auto [first, second] = kb.split_pairs(vector);
-  Value* const next = kb.at(to, copy.row_bytes);
-  kb.store(to, first);
-  kb.store(next, second);
-  return kb.at(next, copy.row_bytes);
+  for (Value* const row : kb.split_widened(vector)) {
+    kb.store(to, row);
+    to = kb.at(to, copy.row_bytes);
+  }
+  return to;
 }
 
 // Squares of lanes; the last one is shifted back to end with the operand.
@@ -254,7 +254,7 @@ void transpose_elements(KernelBuilder& kb, const TransposeCopy& copy) {
     for_each_step(kb, kb.i64(0), copy.rows, 1, [&](Value* row) {
       if (widens(kb.spec())) {
         kb.store_float(kb.at(to, kb.mul(row, copy.row_bytes)),
-                       kb.load_bf16_element(kb.at(from, kb.mul(row, kb.i64(kb.b_bytes())))));
+                       kb.load_widened_element(kb.at(from, kb.mul(row, kb.i64(kb.b_bytes())))));
         return;
       }
       Value* element = kb.broadcast(kb.at(from, kb.mul(row, kb.i64(4))));

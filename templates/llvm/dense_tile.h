@@ -53,7 +53,7 @@ struct RowsOfB {
 // Where scratch holds staged values, or with kc the sums of earlier chunks.
 [[nodiscard]] llvm::Value* staged_base(KernelBuilder& kb);
 
-// Copies a column-major operand [rows, columns] of 32-bit elements (or groups, or of bf16 that is widened), whose element
+// Copies a column-major operand [rows, columns] of 32-bit elements (or groups, or of elements that are widened), whose element
 // (0, 0) is at `from`, to row-major at `to`. It may write whole vectors: columns rounded up to lanes, those beyond the end
 // copies of the last.
 struct TransposeCopy {

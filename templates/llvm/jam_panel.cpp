@@ -133,7 +133,7 @@ Values accumulate_jammed(KernelBuilder& kb, Value* panel, const JammedWalk& walk
           Value* const weight = weight_of(kb, column, i);
           for (int v = 0; v < tile.vectors; ++v) {
             Value*& sum = sums[index_of(column.rows[i], tile.vectors, v)];
-            sum = kb.fma(weight, vectors[static_cast<std::size_t>(v)], sum);
+            sum = kb.multiply_add(vectors[static_cast<std::size_t>(v)], weight, sum);
           }
         }
         return sums;
@@ -153,7 +153,7 @@ void scatter_jammed(KernelBuilder& kb, Value* panel, const JammedValues& weights
           Value* const weight = weight_of(kb, column, i);
           for (int v = 0; v < tile.vectors; ++v) {
             Value*& sum = sums[static_cast<std::size_t>(v)];
-            sum = kb.fma(weight, b_rows[index_of(column.rows[i], tile.vectors, v)], sum);
+            sum = kb.multiply_add(b_rows[index_of(column.rows[i], tile.vectors, v)], weight, sum);
           }
         }
         for (int v = 0; v < tile.vectors; ++v)

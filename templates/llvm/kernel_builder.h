@@ -109,6 +109,13 @@ class KernelBuilder {
   // One narrow element as a group that ends in zeros: in one lane, in all lanes.
   [[nodiscard]] llvm::Value* load_element(llvm::Value* pointer);
   [[nodiscard]] llvm::Value* broadcast_element(llvm::Value* pointer);
+  // With widens(): consecutive elements as lanes that multiply_add takes, f32 or, of bytes, integers; one element of the
+  // dense operand; lanes that are full of such elements to the first ones, the second ones and so on.
+  enum class Role : std::uint8_t { kDense, kWeights };
+  [[nodiscard]] llvm::Value* load_widened(llvm::Value* pointer, Role role,
+                                          llvm::Value* mask = nullptr);
+  [[nodiscard]] llvm::Value* load_widened_element(llvm::Value* pointer);
+  [[nodiscard]] Values split_widened(llvm::Value* lanes);
   // Consecutive bf16 as f32.
   [[nodiscard]] llvm::Value* load_bf16(llvm::Value* pointer, llvm::Value* mask = nullptr);
   // The low halves of 32-bit integers, side by side.
@@ -139,6 +146,8 @@ class KernelBuilder {
   // s32 lanes of integers.
   [[nodiscard]] llvm::Value* finished_sums(llvm::Value* sums);
   [[nodiscard]] llvm::Value* add_results(llvm::Value* a, llvm::Value* b);
+  // Two sums of products, before that.
+  [[nodiscard]] llvm::Value* add_sums(llvm::Value* a, llvm::Value* b);
   // Consecutive elements of the type that the kernel writes, as such lanes, and back.
   [[nodiscard]] llvm::Value* load_result(llvm::Value* pointer, llvm::Value* mask = nullptr);
   void store_result(llvm::Value* pointer, llvm::Value* vector, llvm::Value* mask = nullptr);
@@ -182,6 +191,9 @@ class KernelBuilder {
   llvm::Value* multiply_add_bf16(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
   llvm::Value* multiply_add_bytes(llvm::Value* unsigned_bytes, llvm::Value* signed_bytes,
                                   llvm::Value* sum);
+  llvm::Value* multiply_add_words(llvm::Value* vector, llvm::Value* scalar, llvm::Value* sum);
+  llvm::Value* add_integers(llvm::Value* a, llvm::Value* b);
+  llvm::Value* widened_byte(llvm::Value* byte, llvm::Type* wide, DType type, Role role);
   llvm::Value* round_to_bf16(llvm::Value* vector);
 
   const KernelSpec& spec_;

@@ -63,6 +63,49 @@ Value* KernelBuilder::load_bf16(Value* pointer, Value* mask) {
   return ir_.CreateBitCast(ir_.CreateShl(wide, 16), vector_type_);
 }
 
+// The low 16 bits hold the number with its sign: what VPDPWSSD and VPMADDWD multiply. They multiply the high 16 bits as
+// well, of which those of the dense operand are therefore zeros.
+Value* KernelBuilder::widened_byte(Value* byte, llvm::Type* wide, DType type, Role role) {
+  Value* const number =
+      type == DType::kU8 ? ir_.CreateZExt(byte, wide) : ir_.CreateSExt(byte, wide);
+  if (type == DType::kU8 || role == Role::kWeights) return number;
+  return ir_.CreateAnd(number, llvm::ConstantInt::get(wide, 0xFFFF));
+}
+
+Value* KernelBuilder::load_widened(Value* pointer, Role role, Value* mask) {
+  const OperandTypes types = operand_types(spec_.types);
+  const DType type = role == Role::kDense ? types.dense : types.weights;
+  if (type == DType::kBf16) return load_bf16(pointer, mask);
+  Value* const bytes = load_narrow(pointer, 8, mask);
+  return ir_.CreateBitCast(widened_byte(bytes, integers(32, lanes_), type, role), vector_type_);
+}
+
+Value* KernelBuilder::load_widened_element(Value* pointer) {
+  const DType type = operand_types(spec_.types).dense;
+  if (type == DType::kBf16) return load_bf16_element(pointer);
+  Value* const byte = ir_.CreateAlignedLoad(ir_.getInt8Ty(), pointer, kUnaligned);
+  return ir_.CreateBitCast(widened_byte(byte, ir_.getInt32Ty(), type, Role::kDense),
+                           ir_.getFloatTy());
+}
+
+Values KernelBuilder::split_widened(Value* lanes) {
+  const DType type = operand_types(spec_.types).dense;
+  if (type == DType::kBf16) {
+    const auto [first, second] = split_pairs(lanes);
+    return {first, second};
+  }
+  constexpr unsigned kBytes = 4, kBits = 8, kHalf = 16;
+  Value* const bits = ir_.CreateBitCast(lanes, integers(32, lanes_));
+  Values split;
+  for (unsigned i = 0; i < kBytes; ++i) {
+    Value* const top = ir_.CreateShl(bits, kBits * (kBytes - 1 - i));
+    Value* const number = type == DType::kU8 ? ir_.CreateLShr(top, kBits * (kBytes - 1))
+                                             : ir_.CreateLShr(ir_.CreateAShr(top, kBits), kHalf);
+    split.push_back(ir_.CreateBitCast(number, vector_type_));
+  }
+  return split;
+}
+
 Value* KernelBuilder::load_bf16_element(Value* pointer) {
   Value* const narrow = ir_.CreateAlignedLoad(ir_.getInt16Ty(), pointer, kUnaligned);
   Value* const bits = ir_.CreateShl(ir_.CreateZExt(narrow, ir_.getInt32Ty()), 16);
@@ -150,7 +193,9 @@ Value* KernelBuilder::multiply_add(Value* vector, Value* scalar, Value* sum) {
     case DType::kBf16:
       return widens(spec_) ? fma(scalar, vector, sum) : multiply_add_bf16(vector, scalar, sum);
     case DType::kS8:
-    case DType::kU8:  // the dense operand is the unsigned one
+    case DType::kU8:
+      if (widens(spec_)) return multiply_add_words(vector, scalar, sum);
+      // the dense operand is the unsigned one
       return spec_.schedule.strategy == Strategy::kColumnTile
                  ? multiply_add_bytes(scalar, vector, sum)
                  : multiply_add_bytes(vector, scalar, sum);
@@ -169,6 +214,23 @@ Value* KernelBuilder::multiply_add_bytes(Value* unsigned_bytes, Value* signed_by
                           {ir_.CreateBitCast(sum, type), ir_.CreateBitCast(unsigned_bytes, type),
                            ir_.CreateBitCast(signed_bytes, type)}),
       vector_type_);
+}
+
+// One product of 16 bits by 16 in each lane, and one of the zeros above.
+Value* KernelBuilder::multiply_add_words(Value* vector, Value* scalar, Value* sum) {
+  auto* const type = integers(32, lanes_);
+  if (multiplies_groups(spec_.types, target_))
+    return ir_.CreateBitCast(
+        ir_.CreateIntrinsic(llvm::Intrinsic::x86_avx512_vpdpwssd_512, {},
+                            {ir_.CreateBitCast(sum, type), ir_.CreateBitCast(vector, type),
+                             ir_.CreateBitCast(scalar, type)}),
+        vector_type_);
+  auto* const words = integers(16, 2 * lanes_);
+  const auto intrinsic =
+      lanes_ == 16 ? llvm::Intrinsic::x86_avx512_pmaddw_d_512 : llvm::Intrinsic::x86_avx2_pmadd_wd;
+  Value* const products = ir_.CreateIntrinsic(
+      intrinsic, {}, {ir_.CreateBitCast(vector, words), ir_.CreateBitCast(scalar, words)});
+  return add_integers(products, sum);
 }
 
 constexpr std::uint32_t kShiftOfBytes = 0x80808080U;
@@ -197,7 +259,14 @@ Value* KernelBuilder::finished_sums(Value* sums) {
 }
 
 Value* KernelBuilder::add_results(Value* a, Value* b) {
-  if (operand_types(spec_.types).result != DType::kS32) return fadd(a, b);
+  return operand_types(spec_.types).result == DType::kS32 ? add_integers(a, b) : fadd(a, b);
+}
+
+Value* KernelBuilder::add_sums(Value* a, Value* b) {
+  return are_integers(spec_.types) ? add_integers(a, b) : fadd(a, b);
+}
+
+Value* KernelBuilder::add_integers(Value* a, Value* b) {
   auto* const type = integers(32, lanes_);
   return ir_.CreateBitCast(ir_.CreateAdd(ir_.CreateBitCast(a, type), ir_.CreateBitCast(b, type)),
                            vector_type_);

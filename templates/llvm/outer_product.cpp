@@ -155,7 +155,7 @@ Values add_parts(KernelBuilder& kb, const Values& parts, std::size_t count) {
     for (std::size_t at = i; at < parts.size(); at += count)
       of_one.push_back(parts[at]);
     for (; of_one.size() > 1; of_one.erase(of_one.begin(), of_one.begin() + 2))
-      of_one.push_back(kb.fadd(of_one[0], of_one[1]));
+      of_one.push_back(kb.add_sums(of_one[0], of_one[1]));
     result.push_back(of_one[0]);
   }
   return result;

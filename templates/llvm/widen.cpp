@@ -11,17 +11,17 @@
 namespace lacuna {
 
 using llvm::Value;
+using Role = KernelBuilder::Role;
 using Trip = KernelBuilder::Trip;
 
 namespace {
 
-constexpr std::int64_t kBf16Bytes = 2;
-
 // Whole vectors, then what is left.
-void widen_line(KernelBuilder& kb, Value* from, Value* elements, Value* to) {
+void widen_line(KernelBuilder& kb, Role role, Value* from, Value* elements, Value* to) {
+  const std::int64_t bytes = role == Role::kDense ? kb.b_bytes() : kb.values_bytes();
   const auto copy = [&](Value* i, Value* mask) {
     kb.store(kb.at(to, kb.mul(i, kb.i64(4))),
-             kb.load_bf16(kb.at(from, kb.mul(i, kb.i64(kBf16Bytes))), mask), mask);
+             kb.load_widened(kb.at(from, kb.mul(i, kb.i64(bytes))), role, mask), mask);
   };
   Value* const whole = kb.ir().CreateAnd(elements, kb.i64(-std::int64_t{kb.lanes()}));
   for_each_step(kb, kb.i64(0), whole, kb.lanes(), [&](Value* i) { copy(i, nullptr); });
@@ -35,8 +35,8 @@ void widen_numbered_blocks(KernelBuilder& kb, Value* begin, Value* end, Value* t
   kb.loop(begin, end, 1, {to}, Trip::kMayBeZero, [&](Value* entry, const Values& p) -> Values {
     Value* const number = kb.load_i32(kb.args().block, entry);
     Value* const from =
-        kb.at(kb.args().values, kb.mul(number, kb.i64(block_bytes / 4 * kBf16Bytes)));
-    widen_line(kb, from, kb.i64(block_bytes / 4), p[0]);
+        kb.at(kb.args().values, kb.mul(number, kb.i64(block_bytes / 4 * kb.values_bytes())));
+    widen_line(kb, Role::kWeights, from, kb.i64(block_bytes / 4), p[0]);
     return {kb.at(p[0], block_bytes)};
   });
 }
@@ -46,7 +46,7 @@ void widen_numbered_blocks(KernelBuilder& kb, Value* begin, Value* end, Value* t
 void widen_lines(KernelBuilder& kb, const WidenCopy& copy) {
   kb.loop(kb.i64(0), copy.lines, 1, {copy.from, copy.to}, Trip::kMayBeZero,
           [&](Value*, const Values& p) -> Values {
-            widen_line(kb, p[0], copy.elements, p[1]);
+            widen_line(kb, Role::kDense, p[0], copy.elements, p[1]);
             return {kb.at(p[0], copy.ld_bytes), kb.at(p[1], copy.line_bytes)};
           });
 }
@@ -61,8 +61,8 @@ PanelValues widen_values(KernelBuilder& kb, Value* begin, Value* end, Value* to)
     return {to, first};
   }
   const std::int64_t of_entry = jammed ? 1 : block_shape(kb.spec()).block_bytes / 4;
-  Value* const from = kb.at(a.values, kb.mul(first, kb.i64(of_entry * kBf16Bytes)));
-  widen_line(kb, from, kb.mul(kb.sub(last, first), kb.i64(of_entry)), to);
+  Value* const from = kb.at(a.values, kb.mul(first, kb.i64(of_entry * kb.values_bytes())));
+  widen_line(kb, Role::kWeights, from, kb.mul(kb.sub(last, first), kb.i64(of_entry)), to);
   return {to, first};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bf16 operands on their way into kernels that multiply f32 (element_types.h): copies in scratch.
+// Narrow operands on their way into kernels that multiply them one by one (element_types.h): copies in scratch.
 #pragma once
 
 #include "templates/llvm/kernel_builder.h"
@@ -8,8 +8,8 @@
 
 namespace lacuna {
 
-// `lines` lines of `elements` bf16 from `from` on, ld_bytes apart, to f32 lines at `to`, line_bytes apart. Writes no more
-// than the elements.
+// `lines` lines of `elements` dense elements from `from` on, ld_bytes apart, to lines of lanes at `to`, line_bytes apart.
+// Writes no more than the elements.
 struct WidenCopy {
   llvm::Value *from, *ld_bytes, *lines, *elements, *to, *line_bytes;
 };

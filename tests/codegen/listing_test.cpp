@@ -109,6 +109,17 @@ TEST(Listing, SumsOfBytesAreStoredAsTheyAre) {
   EXPECT_GT(count(tiles.assembly, "tilestored"), 0U);
 }
 
+TEST(Listing, BytesOneByOneAreMultipliedAsWords) {
+  const auto dot = list("spmm_jam4_s8u8s32_brow_crow_zen4_row_mr4nv4ku1_po_pack", "zen4");
+  EXPECT_GE(count(dot.assembly, "vpdpwssd"), 32U * (4 + 2 + 1));
+  const auto apart =
+      list("spmm_bsr8x1_s8s8s32_bcol_ccol_skylake_x_row_mr8nv2ku1_po_pack", "skylake-x");
+  EXPECT_GE(count(apart.assembly, "vpmaddwd"), 8U * (2 + 1));
+  EXPECT_EQ(count(apart.assembly, "vpdp"), 0U);
+  for (const auto* listing : {&dot, &apart})
+    EXPECT_EQ(listing->spilled_vectors_in_loops, 0);
+}
+
 TEST(Listing, ScalesOfRowsAndColumnsAreOneFactor) {
   // 8 x 3, 8 x 2 and 8 x 1 sums: a product of scales and a scaled sum each.
   const auto listing =

@@ -88,8 +88,8 @@ std::vector<Format> formats_one_by_one() {
   return formats;
 }
 
-// Of bf16 one by one, whose kernels are those of f32 between packing and storing, a few in turn for the specification of
-// that number.
+// Of narrow elements one by one, whose kernels differ from those of f32 in packing, multiply-add and storing, a few in
+// turn for the specification of that number.
 std::vector<Format> formats_for(Op op, ElementTypes types, std::size_t number) {
   if (has_codebook(types)) return formats_of_codebooks(op, types);
   std::vector<Format> single = formats_one_by_one();
@@ -101,7 +101,7 @@ std::vector<Format> formats_for(Op op, ElementTypes types, std::size_t number) {
     return single;
   }
   std::vector<Format> formats = formats_in_groups(op, types);
-  if (are_integers(types)) return formats;
+  if (are_integers(types) && op == Op::kSddmm) return formats;
   constexpr std::size_t kInTurn = 5, kStep = 3;
   EXPECT_EQ(std::gcd(kStep, single.size()), 1U);
   for (std::size_t i = 0; i < kInTurn; ++i)
@@ -140,7 +140,7 @@ std::pair<std::vector<Epilogue>, std::vector<Epilogue>> split_epilogues() {
 // Whether there are kernels with glu.
 bool takes_halves(Op op, ElementTypes types, bool accumulate, const Format& format) {
   const bool stored = std::holds_alternative<Bsr>(format) || std::holds_alternative<Jam>(format);
-  const bool widened = !are_integers(types) && group_elements(types) != group_of(format);
+  const bool widened = group_elements(types) != group_of(format);
   return op == Op::kSpmm && !accumulate && stored && !widened;
 }
 

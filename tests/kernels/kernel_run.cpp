@@ -224,6 +224,14 @@ bool is_right(const KernelSpec& spec, float found, const reference::Bounded& exp
   return std::abs(found - expected.value) <= expected.error;  // false for NaN
 }
 
+// An exact sum, of which `added` is no integer that was summed, as f32: off by one rounding, and by that of the addition.
+reference::Bounded converted(double sum, double added) {
+  const double u = unit_roundoff(DType::kF32);
+  const double integer = sum - added;
+  const double conversion = std::abs(integer) < 0x1p24 ? 0 : u * std::abs(integer);
+  return {sum, added == 0 ? conversion : conversion + u * (std::abs(sum) + conversion)};
+}
+
 void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
                   const KernelOutputs& outputs) {
   const KernelSpec& spec = kernel_case.spec;
@@ -238,9 +246,11 @@ void verify_dense(const KernelCase& kernel_case, const KernelInputs& inputs,
       Sum sum = sums[static_cast<std::size_t>(i * view.n + j)];
       if (spec.accumulate) sum.add(inputs.c[at]);
       const std::int64_t length = (transposed ? inputs.shape.m : inputs.shape.k) + 1;
-      const bool exact =
-          inputs.shape.numbers == Numbers::kSmallIntegers && !are_integers(spec.types);
+      const bool integers = are_integers(spec.types);
+      const bool exact = inputs.shape.numbers == Numbers::kSmallIntegers && !integers;
+      // Sums of bytes are exact until they are f32, to which C may be added.
       const auto bounded = [&](const Sum& s) {
+        if (integers) return converted(s.value, spec.accumulate ? inputs.c[at] : 0);
         return reference::Bounded{s.value, exact ? 0.0 : error_bound(length, s, DType::kF32)};
       };
       reference::EpilogueTerms terms = terms_of(spec.epilogue, inputs, i, j);

@@ -138,9 +138,8 @@ enum { LACUNA_ROW_MAJOR = 0, LACUNA_COL_MAJOR = 1 };
  * values). What an epilogue reads: scale and bias are f32, dense operands of the result's type.
  *
  * bf16 is the upper half of an f32; products and sums are f32, results are rounded to nearest, ties to even.
- * s8 and u8 (SPMM only) are multiplied and summed exactly, in 32 bits with wrap-around; an f32 or bf16 result is the sum,
- * converted on its way through the epilogue, whose scales give it its size. K must be a multiple of 4. Machines without
- * instructions for them answer LACUNA_ERROR_UNSUPPORTED.
+ * s8 and u8 (SPMM and SPMM_TRANSPOSED) are multiplied and summed exactly, in 32 bits with wrap-around; an f32 or bf16 result is the sum,
+ * converted on its way through the epilogue, whose scales give it its size.
  * C4 to C8 (SPMM and SPMM_TRANSPOSED): a weight is codebook[value], the codebook 2^4 to 2^8 numbers of f32 that come with
  * the operands; a value takes a byte. codebook[0] is 0, which is what padding stands for. Such a plan may also have an
  * SDDMM of f32: gradients of weights one by one.

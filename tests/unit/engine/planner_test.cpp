@@ -178,13 +178,6 @@ INSTANTIATE_TEST_SUITE_P(
                    },
                    ErrorCode::kInvalidArgument,
                    "format bsr3x8g2 has no whole groups of 2 elements, which bf16 needs"},
-        BadRequest{"PinnedOddGroups",
-                   [](PlanRequest& r) {
-                     r.problems[0].types = ElementTypes::kS8S8F32;
-                     r.pinned_format = Bsr{16, 1};
-                   },
-                   ErrorCode::kInvalidArgument,
-                   "format bsr16x1 has no whole groups of 4 elements, which s8s8f32 needs"},
         BadRequest{"PinnedOtherGroups",
                    [](PlanRequest& r) {
                      r.problems[0].types = ElementTypes::kBf16;
@@ -194,12 +187,6 @@ INSTANTIATE_TEST_SUITE_P(
                    "format bsr16x8g4 has no whole groups of 2 elements, which bf16 needs"},
         BadRequest{"PinnedJammed", [](PlanRequest& r) { r.pinned_format = Jam{7}; },
                    ErrorCode::kInvalidArgument, "7 jammed rows are outside 1 to 6"},
-        BadRequest{"PinnedJammedBytes",
-                   [](PlanRequest& r) {
-                     r.problems[0].types = ElementTypes::kS8S8F32;
-                     r.pinned_format = Jam{4};
-                   },
-                   ErrorCode::kUnsupported, "jammed rows are for f32 and bf16, not for s8s8f32"},
         BadRequest{"PinnedBakedPairs",
                    [](PlanRequest& r) {
                      r.problems[0].types = ElementTypes::kBf16;
@@ -245,9 +232,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"NoInstruction",
                    [](PlanRequest& r) {
                      r.problems[0].types = ElementTypes::kS8S8F32;
+                     r.pinned_format = Bsr{16, 4, 4};
                      r.target = find_target("x86-64-v3").value();
                    },
-                   ErrorCode::kUnsupported, "x86-64-v3 has no instruction for s8s8f32 (VPDPBUSD)"},
+                   ErrorCode::kUnsupported,
+                   "x86-64-v3 has no instruction for bsr16x4g4 of s8s8f32 (VPDPBUSD)"},
         BadRequest{"OtherIsa", [](PlanRequest& r) { r.target.isa = Isa::kCuda; },
                    ErrorCode::kUnsupported, "target zen4: no kernels for cuda yet"}),
     [](const auto& test) { return std::string(test.param.name); });

@@ -83,15 +83,22 @@ TEST(DefaultPlanner, WidensBf16WhereItsDotProductsAreSlow) {
   EXPECT_EQ(DefaultPlanner("").plan(request).value().format, Format(Bsr{16, 16, 2}));
 }
 
-TEST(DefaultPlanner, SaysThatNoGroupsStoreExactlyTheMask) {
-  const Mask mask = make_random_block_mask(64, 64, 1, 1, 0.3, 1).value();
+// Masks without blocks have no groups; nor have matrices whose rows are not whole groups.
+TEST(DefaultPlanner, MultipliesNarrowElementsOfAnyMask) {
+  const Mask mask = make_random_block_mask(64, 61, 1, 1, 0.3, 1).value();
   PlanRequest request = request_for(mask);
   request.padding = Padding::kExact;
-  request.problems[0].types = ElementTypes::kS8S8F32;
-  EXPECT_EQ(DefaultPlanner("").plan(request).error().message,
-            "no format with groups of 4, which s8s8f32 needs, stores exactly this mask");
-  request.problems[0].types = ElementTypes::kBf16;
-  EXPECT_TRUE(DefaultPlanner("").plan(request));
+  for (const ElementTypes types :
+       {ElementTypes::kS8S8F32, ElementTypes::kS8U8S32, ElementTypes::kBf16})
+    for (const Op op : {Op::kSpmm, Op::kSpmmTransposed})
+      for (const char* const target : {"zen4", "skylake-x", "x86-64-v3"}) {
+        request.problems[0].types = types;
+        request.problems[0].op = op;
+        request.target = find_target(target).value();
+        const auto plan = DefaultPlanner("").plan(request);
+        ASSERT_TRUE(plan) << target << " " << to_text(types) << ": " << plan.error().message;
+        EXPECT_EQ(group_of(plan->format), 1);
+      }
 }
 
 TEST(CandidateFormats, OfBf16HaveNoNOfM) {

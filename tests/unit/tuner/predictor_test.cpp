@@ -163,15 +163,16 @@ TEST(RankCandidates, SaysWhyThereAreNone) {
   request.problems = {problem_of(mask, Op::kSpmm)};
   request.target = find_target("x86-64-v3").value();
   request.problems[0].types = ElementTypes::kS8S8F32;
+  request.pinned_format = Bsr{16, 4, 4};
   const auto bytes = rank_candidates(request, make_machine_rates(request.target, nullptr));
   ASSERT_FALSE(bytes);
   EXPECT_EQ(bytes.error().code, ErrorCode::kUnsupported);
-  EXPECT_EQ(bytes.error().message, "x86-64-v3 has no instruction for s8s8f32 (VPDPBUSD)");
+  EXPECT_EQ(bytes.error().message,
+            "x86-64-v3 has no instruction for bsr16x4g4 of s8s8f32 (VPDPBUSD)");
   request.padding = Padding::kExact;
   const auto exact = rank_candidates(request, make_machine_rates(request.target, nullptr));
   ASSERT_FALSE(exact);
-  EXPECT_EQ(exact.error().message,
-            "no format with groups of 4, which s8s8f32 needs, stores exactly this mask");
+  EXPECT_EQ(exact.error().message, "format bsr16x4g4 would store elements outside the mask");
 }
 
 TEST(RankCandidates, RefusesABadRequest) {

@@ -222,27 +222,32 @@ TEST_F(TrialOnKernelsTest, AcceptsPlansOfPairs) {
 }
 
 TEST_F(TrialOnKernelsTest, AcceptsPlansOfBytes) {
-  if (!multiplies_groups(ElementTypes::kS8S8F32, engine_->target()))
-    GTEST_SKIP() << "this machine has no 512-bit VPDPBUSD";
-  const Mask mask = blocky_mask(90, 76);
-  request_.mask = &mask;
-  for (const ElementTypes types :
-       {ElementTypes::kS8S8F32, ElementTypes::kS8U8Bf16, ElementTypes::kS8S8S32})
-    for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor}) {
-      Problem problem = problem_of(mask, Op::kSpmm, 21);
-      problem.m = 90;
-      problem.types = types;
-      if (types != ElementTypes::kS8S8S32) problem.epilogue.scale = Scale::kRowsColumns;
-      problem.layout_b = problem.layout_c = layout;
-      request_.problems = {problem};
-      const auto plan = ExecutablePlan::create(*engine_, request_);
-      ASSERT_TRUE(plan) << plan.error().message;
-      EXPECT_EQ(group_of((*plan)->plan().format), 4);
-      auto trial = Trial::make(mask, problem);
-      ASSERT_TRUE(trial) << trial.error().message;
-      const auto checked = trial->check(**plan, 0);
-      EXPECT_TRUE(checked) << (*plan)->kernel_name_of(0) << ": " << checked.error().message;
-    }
+  const bool in_fours = multiplies_groups(ElementTypes::kS8S8F32, engine_->target());
+  const Mask blocky = blocky_mask(90, 76);
+  const Mask unstructured = make_random_block_mask(90, 77, 1, 1, 0.3, 1).value();
+  for (const Mask* const mask : {&blocky, &unstructured})
+    for (const ElementTypes types :
+         {ElementTypes::kS8S8F32, ElementTypes::kS8U8Bf16, ElementTypes::kS8S8S32})
+      for (const Layout layout : {Layout::kRowMajor, Layout::kColMajor})
+        for (const Op op : {Op::kSpmm, Op::kSpmmTransposed}) {
+          Problem problem = problem_of(*mask, op, 21);
+          problem.types = types;
+          // Sums of s32 on top of any number of 32 bits: they wrap, and nothing is rounded.
+          problem.accumulate = types == ElementTypes::kS8S8S32;
+          if (!problem.accumulate) problem.epilogue.scale = Scale::kRowsColumns;
+          problem.layout_b = problem.layout_c = layout;
+          request_.mask = mask;
+          request_.problems = {problem};
+          const auto plan = ExecutablePlan::create(*engine_, request_);
+          ASSERT_TRUE(plan) << plan.error().message;
+          if (mask == &blocky && op == Op::kSpmm && in_fours) {
+            EXPECT_EQ(group_of((*plan)->plan().format), 4);
+          }
+          auto trial = Trial::make(*mask, problem);
+          ASSERT_TRUE(trial) << trial.error().message;
+          const auto checked = trial->check(**plan, 0);
+          EXPECT_TRUE(checked) << (*plan)->kernel_name_of(0) << ": " << checked.error().message;
+        }
 }
 
 TEST_F(TrialOnKernelsTest, AcceptsPlansOfBothHalves) {
