@@ -185,7 +185,7 @@ std::int64_t sddmm_scratch(const KernelSpec& spec, const Target& target, std::in
                            std::int64_t rows_out, std::int64_t n) {
   const std::int64_t lanes = target.f32_lanes();
   if (!spec.schedule.pack) return 0;
-  if (is_jammed(spec)) {
+  if (is_jammed(spec) || spec.schedule.strategy == Strategy::kInnerTile) {
     const auto copied = [&](Layout layout, std::int64_t rows) {
       return layout == Layout::kColMajor || widens(spec) ? rows : 0;
     };
@@ -230,11 +230,10 @@ std::int64_t scratch_floats(const KernelSpec& spec, const Target& target, std::i
     case Strategy::kMatrixTile:
       return matrix_scratch(spec, rows_in, n);
     case Strategy::kSddmmTile:
+    case Strategy::kInnerTile:
       return sddmm_scratch(spec, target, rows_in, rows_out, n);
     case Strategy::kPermute:
       return permute_scratch_floats(spec, target, rows_in, n);
-    case Strategy::kInnerTile:
-      return 0;
     case Strategy::kStream:
       return stream_scratch_floats(spec, target, rows_in, n);
   }
@@ -268,7 +267,7 @@ Splits allowed_splits(const KernelSpec& spec, const Target& target) {
     case Strategy::kPermute:
       return {true, true, s.mr, true};
     case Strategy::kInnerTile:
-      return {true, false, width};
+      return {true, false, width, spec.layout_c == Layout::kColMajor};
     case Strategy::kStream:
       return {true, true, s.mr, s.pack};
   }

@@ -11,6 +11,7 @@
 #include "targets/base/result.h"
 #include "targets/target.h"
 #include "templates/element_types.h"
+#include "templates/estimate_parts.h"
 #include "templates/format.h"
 #include "templates/kernel_spec.h"
 #include "templates/permute.h"
@@ -20,6 +21,14 @@
 
 namespace lacuna {
 
+namespace {
+
+bool transposes_operands(const KernelSpec& spec) {
+  return spec.layout_b == Layout::kColMajor || spec.layout_c == Layout::kColMajor;
+}
+
+}  // namespace
+
 Result<> check_inner(const KernelSpec& spec, const Target& target) {
   const Schedule& s = spec.schedule;
   const auto* const bsr = std::get_if<Bsr>(&spec.format);
@@ -28,11 +37,11 @@ Result<> check_inner(const KernelSpec& spec, const Target& target) {
   if (spec.types != ElementTypes::kF32)
     return make_error(ErrorCode::kUnsupported, "the inner strategy is for f32, not {}",
                       to_text(spec.types));
-  if (spec.layout_b != Layout::kRowMajor || spec.layout_c != Layout::kRowMajor)
-    return make_error(ErrorCode::kInvalidArgument, "the inner strategy needs row-major B and C");
-  if (s.pack || s.order != LoopOrder::kPanelOuter)
+  if (s.pack != transposes_operands(spec))
     return make_error(ErrorCode::kInvalidArgument,
-                      "the inner strategy needs loop order po and does not pack");
+                      "the inner strategy packs column-major operands, and no others");
+  if (s.order != LoopOrder::kPanelOuter)
+    return make_error(ErrorCode::kInvalidArgument, "the inner strategy needs loop order po");
   const int most = std::min<int>(bsr->r, target.f32_lanes());
   if (s.mr > most)
     return make_error(ErrorCode::kInvalidArgument,
@@ -57,7 +66,8 @@ std::vector<Schedule> enumerate_inners(const KernelSpec& spec, const Target& tar
         constexpr int kMostUnrolled = 48;
         if (ku > 1 && mr * nv * ku > kMostUnrolled) continue;
         KernelSpec candidate = spec;
-        candidate.schedule = {Strategy::kInnerTile, mr, nv, ku, LoopOrder::kPanelOuter, false, 0};
+        candidate.schedule = {Strategy::kInnerTile,      mr, nv, ku, LoopOrder::kPanelOuter,
+                              transposes_operands(spec), 0};
         if (check_schedule(candidate, target)) legal.push_back(candidate.schedule);
       }
   }
@@ -89,6 +99,15 @@ WorkEstimate inner_work(const KernelSpec& spec, const Target& target, const Bloc
   work.bytes_a = sums * 4;
   work.bytes_b = panels * bsr.r * bytes_of_row;
   work.bytes_c = columns * bytes_of_row;
+  const auto transpose = [&](Layout layout, std::int64_t rows, double& bytes) {
+    if (layout != Layout::kColMajor) return;
+    const double row_squares = std::ceil(static_cast<double>(rows) / lanes);
+    estimate::add_transposes(row_squares * steps, lanes, work);
+    work.stores += static_cast<double>(rows) * steps;
+    bytes += static_cast<double>(rows) * bytes_of_row;
+  };
+  transpose(spec.layout_b, counts.rows_out, work.bytes_b);
+  transpose(spec.layout_c, counts.rows_in, work.bytes_c);
   return work;
 }
 

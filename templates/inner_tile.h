@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inner strategy (sddmm on blocks, A[m,k] = sum over n of B[m,n] * C[k,n], both operands row-major, f32): vectors run
-// along n. A tile of mr rows of B and nv rows of C keeps mr * nv sums, one vector each: a step of n takes mr + nv loads for
+// The inner strategy (sddmm on blocks, A[m,k] = sum over n of B[m,n] * C[k,n], f32): vectors run along n, of row-major operands in place,
+// of column-major ones that are transposed into scratch first (llvm/sddmm_rows.h). A tile of mr rows of B and nv rows of C keeps mr * nv sums, one vector each: a step of n takes mr + nv loads for
 // mr * nv FMAs, where the dot strategy needs blocks of whole vectors of rows. The lanes of the sums are added up at the
 // end, four and more sums at once (llvm/lane_sums.h).
 //

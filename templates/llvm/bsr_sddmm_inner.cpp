@@ -12,6 +12,7 @@
 #include "templates/llvm/bodies.h"
 #include "templates/llvm/kernel_builder.h"
 #include "templates/llvm/lane_sums.h"
+#include "templates/llvm/sddmm_rows.h"
 #include "templates/llvm/tile_loops.h"
 
 namespace lacuna {
@@ -25,7 +26,10 @@ const Bsr& bsr_of(const KernelBuilder& kb) {
   return std::get<Bsr>(kb.spec().format);
 }
 
-// Where rows begin, of B and of C.
+// The operands, and where rows of a tile begin in them.
+struct Operands {
+  SddmmRows b, c;
+};
 struct Rows {
   Values b, c;
 };
@@ -89,22 +93,21 @@ struct Panel {
 };
 
 // Rows [sub, sub + height) of columns [column, column + nv), of which those from the panel's end on are not stored.
-void compute_tile(KernelBuilder& kb, const Panel& panel, Value* column, Value* sub, int height,
-                  bool is_last) {
+void compute_tile(KernelBuilder& kb, const Operands& in, const Panel& panel, Value* column,
+                  Value* sub, int height, bool is_last) {
   const auto& a = kb.args();
   const auto [r, c, group] = bsr_of(kb);
   const int nv = kb.spec().schedule.nv;
   Rows rows;
   for (int i = 0; i < height; ++i)
-    rows.b.push_back(
-        kb.at(a.b, kb.mul(kb.add(panel.first_row, kb.add(sub, kb.i64(i))), a.ldb_bytes)));
+    rows.b.push_back(in.b.at(kb, kb.add(panel.first_row, kb.add(sub, kb.i64(i)))));
   for (int j = 0; j < nv; ++j) {
     Value* number = kb.add(column, kb.i64(j));
     if (is_last && j > 0) number = kb.min(number, kb.sub(panel.end, kb.i64(1)));
     Value* const entry = kb.ir().CreateUDiv(number, kb.i64(c));
     Value* const within = kb.sub(number, kb.mul(entry, kb.i64(c)));
     Value* const row = kb.add(kb.load_i32(a.origin, entry), within);
-    rows.c.push_back(kb.at(a.c, kb.mul(row, a.ldc_bytes)));
+    rows.c.push_back(in.c.at(kb, row));
   }
   const Values sums = reduce(kb, rows);
   const int at_once = std::max(1, kb.lanes() / height);
@@ -131,13 +134,14 @@ void compute_tile(KernelBuilder& kb, const Panel& panel, Value* column, Value* s
 }
 
 // All rows of a panel for one tile of columns.
-void compute_columns(KernelBuilder& kb, const Panel& panel, Value* column, bool is_last) {
+void compute_columns(KernelBuilder& kb, const Operands& in, const Panel& panel, Value* column,
+                     bool is_last) {
   const int r = bsr_of(kb).r;
   const int mr = kb.spec().schedule.mr;
   const int whole = r / mr * mr;
   for_each_step(kb, kb.i64(0), kb.i64(whole), mr,
-                [&](Value* sub) { compute_tile(kb, panel, column, sub, mr, is_last); });
-  if (whole < r) compute_tile(kb, panel, column, kb.i64(whole), r - whole, is_last);
+                [&](Value* sub) { compute_tile(kb, in, panel, column, sub, mr, is_last); });
+  if (whole < r) compute_tile(kb, in, panel, column, kb.i64(whole), r - whole, is_last);
 }
 
 }  // namespace
@@ -145,6 +149,8 @@ void compute_columns(KernelBuilder& kb, const Panel& panel, Value* column, bool 
 void emit_sddmm_inner(KernelBuilder& kb) {
   const auto& a = kb.args();
   const std::int64_t nv = kb.spec().schedule.nv;
+  const SddmmRows c_rows = sddmm_rows_of_c(kb);
+  const Operands in{sddmm_rows_of_b(kb, bsr_of(kb).r), c_rows};
   for_each_panel(kb, [&](Value* number) {
     Value* const c = kb.i64(bsr_of(kb).c);
     const Panel panel{panel_rows(kb, number, bsr_of(kb).r).first,
@@ -153,10 +159,10 @@ void emit_sddmm_inner(KernelBuilder& kb) {
     Value* const tiles = kb.ir().CreateUDiv(kb.sub(panel.end, panel.begin), kb.i64(nv));
     Value* const whole = kb.add(panel.begin, kb.mul(tiles, kb.i64(nv)));
     for_each_step(kb, panel.begin, whole, nv,
-                  [&](Value* column) { compute_columns(kb, panel, column, false); });
+                  [&](Value* column) { compute_columns(kb, in, panel, column, false); });
     if (nv == 1) return;
     kb.if_then(kb.ir().CreateICmpSLT(whole, panel.end),
-               [&] { compute_columns(kb, panel, whole, true); });
+               [&] { compute_columns(kb, in, panel, whole, true); });
   });
 }
 

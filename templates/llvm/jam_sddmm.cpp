@@ -2,23 +2,16 @@
 //
 // sddmm on jammed rows: A[m,k] = sum over n of B[m,n] * C[k,n] at the stored weights. Vectors run along n: a vector of
 // a row of C meets those of all rows of B that its column touches, in ku sums each, which are added up and across at
-// the end. A column-major operand is first transposed into scratch, one of bf16 widened: rows of B of the call's panels,
-// and all of C.
-//
-// Scratch, in floats: rows_in * up(n) for C, then rows_out * up(n) for B, each where the operand is column-major or
-// widened (scratch_floats() in registry.cpp agrees).
+// the end.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "templates/format.h"
 #include "templates/llvm/bodies.h"
-#include "templates/llvm/dense_tile.h"
 #include "templates/llvm/jam_panel.h"
+#include "templates/llvm/sddmm_rows.h"
 #include "templates/llvm/tile_loops.h"
-#include "templates/llvm/widen.h"
-#include "templates/problem.h"
-#include "templates/registry.h"
 
 namespace lacuna {
 
@@ -27,66 +20,8 @@ using Trip = KernelBuilder::Trip;
 
 namespace {
 
-// An operand with n contiguous, or some rows of it.
-struct Rows {
-  Value* base = nullptr;  // of row 0 of the operand
-  Value* row_bytes = nullptr;
-  [[nodiscard]] Value* at(KernelBuilder& kb, Value* row) const {
-    return kb.at(base, kb.mul(row, row_bytes));
-  }
-};
-
-Value* packed_row_bytes(KernelBuilder& kb) {
-  return kb.mul(kb.round_up_to_lanes(kb.args().n_end), kb.i64(4));
-}
-
-bool copies(const KernelBuilder& kb, Layout layout) {
-  return layout == Layout::kColMajor || widens(kb.spec());
-}
-
-// Rows [first, first + rows) of an operand, to scratch.
-struct RowsCopy {
-  Layout layout;
-  Value *from, *ld_bytes, *first, *rows, *to;
-};
-
-void copy_rows(KernelBuilder& kb, const RowsCopy& copy) {
-  const bool by_rows = copy.layout == Layout::kRowMajor;
-  Value* const from =
-      kb.at(copy.from, kb.mul(copy.first, by_rows ? copy.ld_bytes : kb.i64(kb.b_bytes())));
-  Value* const columns = kb.args().n_end;
-  Value* const row_bytes = packed_row_bytes(kb);
-  if (by_rows)
-    widen_lines(kb, {from, copy.ld_bytes, copy.rows, columns, copy.to, row_bytes});
-  else
-    transpose_copy(kb, {from, copy.ld_bytes, copy.rows, columns, copy.to, row_bytes});
-}
-
-Rows rows_of_c(KernelBuilder& kb) {
-  const auto& a = kb.args();
-  const Layout layout = kb.spec().layout_c;
-  if (!copies(kb, layout)) return {a.c, a.ldc_bytes};
-  copy_rows(kb, {layout, a.c, a.ldc_bytes, kb.i64(0), a.rows_in, a.scratch});
-  return {a.scratch, packed_row_bytes(kb)};
-}
-
-// Those of the call's panels.
-Rows rows_of_b(KernelBuilder& kb) {
-  const auto& a = kb.args();
-  const Layout layout = kb.spec().layout_b;
-  if (!copies(kb, layout)) return {a.b, a.ldb_bytes};
-  const Jam& jam = std::get<Jam>(kb.spec().format);
-  Value* const row_bytes = packed_row_bytes(kb);
-  Value* to = a.scratch;
-  if (copies(kb, kb.spec().layout_c)) to = kb.at(to, kb.mul(a.rows_in, row_bytes));
-  Value* const first = panel_rows(kb, a.panel_begin, jam.r).first;
-  Value* const end = kb.min(kb.mul(a.panel_end, kb.i64(jam.r)), a.rows_out);
-  copy_rows(kb, {layout, a.b, a.ldb_bytes, first, kb.sub(end, first), to});
-  return {kb.at(to, kb.mul(first, kb.mul(row_bytes, kb.i64(-1)))), row_bytes};
-}
-
 // The dot products of one column: one for each of its rows. b_rows: the panel's.
-Values dot_products(KernelBuilder& kb, const JammedColumn& column, const Rows& b_rows,
+Values dot_products(KernelBuilder& kb, const JammedColumn& column, const SddmmRows& b_rows,
                     Value* c_row) {
   const auto& a = kb.args();
   const std::size_t rows = column.rows.size();
@@ -135,11 +70,11 @@ Values dot_products(KernelBuilder& kb, const JammedColumn& column, const Rows& b
 
 void emit_jam_sddmm(KernelBuilder& kb) {
   const Jam& jam = std::get<Jam>(kb.spec().format);
-  const Rows c = rows_of_c(kb);
-  const Rows b = rows_of_b(kb);
+  const SddmmRows c = sddmm_rows_of_c(kb);
+  const SddmmRows b = sddmm_rows_of_b(kb, jam.r);
   const JammedValues weights = values_in_place(kb);
   for_each_panel(kb, [&](Value* panel) {
-    const Rows b_rows{b.at(kb, panel_rows(kb, panel, jam.r).first), b.row_bytes};
+    const SddmmRows b_rows{b.at(kb, panel_rows(kb, panel, jam.r).first), b.row_bytes};
     for_each_jammed_column(
         kb, panel, {{}, weights}, {}, [&](const JammedColumn& column, const Values&) -> Values {
           const Values totals = dot_products(kb, column, b_rows, c.at(kb, column.number));
