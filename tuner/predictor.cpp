@@ -58,21 +58,25 @@ double level_rate(const Target& target, const MachineRates& rates, double footpr
 }
 
 // The register tile is a set of independent FMA chains; too few of them leave the pipes waiting for results.
-double chain_efficiency(const KernelSpec& spec, const Target& target) {
+double chain_efficiency(const KernelSpec& spec, const Target& target, std::int64_t n) {
   const Schedule& schedule = spec.schedule;
   if (schedule.strategy == Strategy::kScatter) return 1.0;
-  // On blocks it splits the sums of small tiles (llvm/row_tile_panel.h).
-  if (schedule.strategy == Strategy::kRowTile && std::holds_alternative<Bsr>(spec.format) &&
-      group_of(spec.format) == 1)
-    return 1.0;
   // They have sums enough.
   if (schedule.strategy == Strategy::kPermute || schedule.strategy == Strategy::kStream) return 1.0;
-  const double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
+  double chains = static_cast<double>(schedule.mr) * schedule.nv;  // with jammed rows at most
   // A product of tiles takes 52 cycles, the next may start after 16 to 32.
   constexpr double kMatrixChains = 3;
   if (schedule.strategy == Strategy::kMatrixTile) return std::min(1.0, chains / kMatrixChains);
   const double needed = target.pipes.fma_per_cycle * target.pipes.fma_latency;
-  return needed > 0 ? std::min(1.0, chains / needed) : 1.0;
+  if (needed <= 0) return 1.0;
+  if (schedule.strategy == Strategy::kRowTile && std::holds_alternative<Bsr>(spec.format) &&
+      group_of(spec.format) == 1) {
+    // Sums of small tiles are in parts, as many as whole tiles need (llvm/row_tile_panel.h).
+    const double parts = std::max(1.0, std::floor(needed / chains));
+    const double vectors = std::ceil(static_cast<double>(n) / target.f32_lanes());
+    chains = schedule.mr * std::min<double>(schedule.nv, vectors) * parts;
+  }
+  return std::min(1.0, chains / needed);
 }
 
 // Resources work side by side, but not perfectly: near-equal demands get in each other's way. The norm lies between the
@@ -132,7 +136,7 @@ Prediction predict(const KernelSpec& spec, const Target& target, const MachineRa
   const WorkEstimate work = estimate_work(spec, target, counts, n);
   Prediction p;
   p.fma_s = (work.fmas / rates.vector_fmas + work.dots_bf16 / rates.dots_bf16) /
-            chain_efficiency(spec, target);
+            chain_efficiency(spec, target, n);
   // Vector loads and broadcasts use the same ports.
   p.load_s = work.vector_loads / rates.vector_loads + work.broadcasts / rates.broadcasts;
   p.store_s = work.stores / rates.vector_stores + work.shuffles / rates.shuffles;

@@ -62,12 +62,13 @@ Values add_step(KernelBuilder& kb, const TileOperands& in, int rows, const Value
       [&](int i) { return kb.broadcast_weight(kb.at(values, i * shape.row_bytes)); });
 }
 
-// Parts of each sum. The few sums of a small tile would wait for each other: two FMAs start a cycle and take
-// about 4.
-int parts_of_sums(const KernelBuilder& kb, int rows, const TileOperands& in) {
+// Parts of each sum. The few sums of a small tile would wait for each other: two FMAs start a cycle and take about 4.
+// The same for tiles of every width: which columns share a tile depends on how a call is split among threads, their bits
+// must not.
+int parts_of_sums(const KernelBuilder& kb, int rows) {
   const int chains = kb.lanes() == 16 ? 8 : 4;  // of 16 or 32 registers
   if (kb.group() != 1) return 1;  // two chains a sum where groups are widened for each product
-  return std::max(1, chains / (rows * in.tile.vectors));
+  return std::max(1, chains / (rows * kb.spec().schedule.nv));
 }
 
 // One block, added to sums in `parts` parts, its first step to part `part`.
@@ -129,7 +130,7 @@ Values accumulate_panel(KernelBuilder& kb, Value* panel, const TileOperands& in,
   const bool by_number =
       panel_direction(kb.spec()) == PanelDirection::kBlockColumns && !stages_values(kb.spec());
   Value* const values_of_rows = kb.at(kb.args().values, kb.mul(rows.sub, kb.i64(shape.row_bytes)));
-  const int parts = parts_of_sums(kb, rows.count, in);
+  const int parts = parts_of_sums(kb, rows.count);
   const std::size_t count_of_sums = sums.size();
   sums.resize(count_of_sums * static_cast<std::size_t>(parts), kb.zero());
   const std::int64_t ku = shape.depth == 1 ? kb.spec().schedule.ku : 1;

@@ -128,6 +128,23 @@ TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsInChunks) {
   }
 }
 
+// Few rows, so that calls are cut along n, between tiles of three vectors and of others. Small tiles have their sums in parts.
+TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsInSmallTiles) {
+  const Mask mask = make_mask(16, 9001, 0.4);
+  const PlanRequest request = make_request(mask, {problem_for(mask)});
+  const auto engine = make_engine();
+  for (const Format& format : {Format{Bsr{1, 1}}, Format{Bsr{2, 2}}, Format{Bsr{16, 4}}})
+    for (const Strategy strategy : {Strategy::kRowTile, Strategy::kStream})
+      for (const int mr : {1, 2})
+        for (const int nv : {1, 3})
+          for (const bool pack : {false, true}) {
+            const Schedule small{strategy, mr, nv, 1, LoopOrder::kPanelOuter, pack, 0};
+            const KernelSpec spec = make_kernel_spec(request.problems[0], format, small);
+            if (check_schedule(spec, engine->target()))
+              expect_same_bits_for_any_threads(*engine, request, Plan{format, {small}, {}});
+          }
+}
+
 // One row has a quarter of all weights, so that its panel is cut along n where that is allowed.
 TEST_P(PlannedProduct, HasTheSameBitsForAnyNumberOfThreadsWithSkewedRows) {
   const auto mask = make_random_zipf_mask({519, 1500, 1, 1, 0.02, 1.2, 3});
