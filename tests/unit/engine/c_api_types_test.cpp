@@ -177,10 +177,8 @@ TEST_F(CApi, SumsBytesExactly) {
     problem.layout_b = problem.layout_c = layout;
     problem.accumulate = 1;
     lacuna_plan* plan = nullptr;
-    if (lacuna_plan_create(context_, mask, &problem, 1, nullptr, &plan) != LACUNA_OK) {
-      lacuna_mask_destroy(mask);
-      GTEST_SKIP() << lacuna_last_error();
-    }
+    ASSERT_EQ(lacuna_plan_create(context_, mask, &problem, 1, nullptr, &plan), LACUNA_OK)
+        << lacuna_last_error();
     EXPECT_EQ(lacuna_plan_type_of_c(plan, 0), LACUNA_TYPE_S32);
     std::vector<std::int8_t> a(kRows * kLong, -128),
         values(static_cast<std::size_t>(lacuna_plan_values_count(plan)));
@@ -211,7 +209,6 @@ TEST_F(CApi, SumsBytesExactly) {
   lacuna_mask_destroy(mask);
 }
 
-// Packing needs no kernel, but a plan has one: values of s8 are packed where there are instructions for them.
 TEST_F(CApiTypes, PackingRoundsToTheNearestElement) {
   ASSERT_EQ(plan_for({problem_of(LACUNA_TYPES_BF16)}), LACUNA_OK) << lacuna_last_error();
   std::vector<float> a(kM * kK, 1.0F);
@@ -223,8 +220,7 @@ TEST_F(CApiTypes, PackingRoundsToTheNearestElement) {
   ASSERT_EQ(lacuna_plan_unpack(plan_, values.data(), back.data(), kK), LACUNA_OK);
   EXPECT_EQ(back[0], 1.0F);
   EXPECT_EQ(back[1], 1.0F + 0x1p-6F);
-  if (plan_for({problem_of(LACUNA_TYPES_S8_S8_F32)}) != LACUNA_OK)
-    GTEST_SKIP() << lacuna_last_error();
+  ASSERT_EQ(plan_for({problem_of(LACUNA_TYPES_S8_S8_F32)}), LACUNA_OK) << lacuna_last_error();
   const std::vector<float> given = {2.5F, 3.5F, -2.5F, 127.4F, 1e9F, -1e9F, -128.0F, std::nanf("")};
   const std::vector<float> nearest = {2, 4, -2, 127, 127, -128, -128, 0};
   for (std::size_t i = 0; i < given.size(); ++i)
